@@ -1,0 +1,212 @@
+/* kernelmark.h: tensors, arguments, kernels, backends and op descriptors.
+ *
+ * The one header a backend needs, in tree or out of it. Read top down: what a kernel receives
+ * (km_tensor, km_args), what a backend offers (km_kernel, km_backend), and how an operation
+ * describes itself to the harness (km_op). docs/design.md has the reasons.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef KERNELMARK_H
+#define KERNELMARK_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Grows whenever a struct or enum below changes; a plugin built for another value is refused. */
+#define KM_ABI 1u
+
+/* ---- names: slots, sizes, attributes ------------------------------------------------------- */
+
+/* Tensor slots. "grad_" plus a slot's name is its gradient. */
+#define KM_SLOTS(SLOT)                                                                             \
+    SLOT(X, "x")                                                                                   \
+    SLOT(WEIGHT, "weight")                                                                         \
+    SLOT(Y, "y")                                                                                   \
+    SLOT(GRAD_Y, "grad_y")                                                                         \
+    SLOT(GRAD_X, "grad_x")                                                                         \
+    SLOT(GRAD_WEIGHT, "grad_weight")
+
+/* Sizes in a case text: one letter each, in this order in the canonical form. */
+#define KM_DIMS(DIM)                                                                               \
+    DIM(N, "n") /* batch, or the element count of a pointwise op */                                \
+    DIM(C, "c") /* channels */                                                                     \
+    DIM(H, "h")                                                                                    \
+    DIM(W, "w")
+
+/* Attributes, under PyTorch's argument names. */
+#define KM_ATTRS(ATTR)                                                                             \
+    ATTR(ALPHA, "alpha")                                                                           \
+    ATTR(SCALE, "scale")                                                                           \
+    ATTR(NEGATIVE_SLOPE, "negative_slope")                                                         \
+    ATTR(BETA, "beta")                                                                             \
+    ATTR(THRESHOLD, "threshold")                                                                   \
+    ATTR(APPROXIMATE, "approximate")                                                               \
+    ATTR(NUM_PARAMETERS, "num_parameters")
+
+#define KM_SLOT_ENUM(id, name) KM_##id,
+#define KM_DIM_ENUM(id, name) KM_DIM_##id,
+#define KM_ATTR_ENUM(id, name) KM_##id,
+typedef enum km_slot { KM_SLOTS(KM_SLOT_ENUM) KM_SLOT_COUNT } km_slot;
+typedef enum km_dim { KM_DIMS(KM_DIM_ENUM) KM_DIM_COUNT } km_dim;
+typedef enum km_attr { KM_ATTRS(KM_ATTR_ENUM) KM_ATTR_COUNT } km_attr;
+#undef KM_SLOT_ENUM
+#undef KM_DIM_ENUM
+#undef KM_ATTR_ENUM
+
+enum { KM_MAX_NDIM = 5, KM_MAX_PASSES = 5, KM_MAX_KINKS = 4 };
+
+/* ---- what a kernel receives ---------------------------------------------------------------- */
+
+/* A dense row-major tensor of float (double in the oracle). Data is aligned to its element only. */
+typedef struct km_tensor {
+    void *data;    /* NULL: the pass does not declare this slot, or count is 0 */
+    int64_t count; /* product of dim[0..ndim) */
+    int ndim;
+    int64_t dim[KM_MAX_NDIM];
+} km_tensor;
+
+/* The numbers of a case: every size (1 where the op has none) and attribute (0 where none). */
+typedef struct km_case {
+    int64_t dim[KM_DIM_COUNT];
+    double attr[KM_ATTR_COUNT];
+} km_case;
+
+typedef enum km_layout { KM_PLAIN, KM_NATIVE } km_layout;
+
+/* The one argument record of all kernels. Tensors never overlap unless the pass allows it
+ * (km_use.in_place), and then only by being the very same address. */
+typedef struct km_args {
+    km_tensor slot[KM_SLOT_COUNT];
+    const km_case *params;
+    void *plan;  /* what open returned */
+    int threads; /* how many a KM_THREADED backend may use; 1 for all others */
+    km_layout layout;
+} km_args;
+
+/* ---- what a backend offers ----------------------------------------------------------------- */
+
+typedef enum km_offer { KM_NATIVE_KERNEL, KM_COMPOSED_KERNEL, KM_NOT_OFFERED } km_offer;
+
+typedef struct km_kernel_info {
+    char impl[96];           /* which code runs, in the backend's words; may stay empty */
+    int64_t workspace_bytes; /* temporary memory the plan holds */
+} km_kernel_info;
+
+/* One backend's code for one pass of one op. */
+typedef struct km_kernel {
+    const char *op, *pass;
+    /* Optional. Looks at shapes and params (data pointers may be NULL), builds the plan; all
+     * allocation happens here. Returns NULL, or a static one-line reason for declining the case. */
+    const char *(*open)(const km_args *args, void **plan);
+    /* Computes every tensor the pass writes. May be called any number of times after open, with
+     * other data of the same shapes. Allocates nothing, does no I/O, cannot fail. */
+    void (*run)(const km_args *args);
+    void (*close)(void *plan);                             /* optional; plan may be NULL */
+    void (*describe)(const void *plan, km_kernel_info *i); /* optional */
+    km_offer offer;                                        /* default: native */
+    const char *note; /* composed: of what; not offered: why (and run is NULL) */
+} km_kernel;
+
+enum km_backend_flags {
+    KM_HOLDS_TARGET = 1, /* accuracy: held to km_use.target; without it to km_use.gate */
+    KM_HOLDS_EDGES = 2,  /* NaN, infinities, subnormals: a deviation is an error, not a remark */
+    KM_THREADED = 4,     /* uses args->threads */
+    KM_SAME_BITS = 8,    /* same bits for any thread count */
+};
+
+typedef struct km_backend {
+    uint32_t abi; /* KM_ABI */
+    uint32_t flags;
+    const char *name, *summary;
+    const char *isa;           /* "avx2", "avx512", "neon", or NULL for baseline code */
+    const char *(*probe)(void);   /* optional: NULL if usable here, else the reason */
+    const char *(*version)(void); /* optional: the library behind it */
+    /* One list per op, each ended by a kernel without an op; NULL ends the lists. */
+    const km_kernel *const *kernels;
+} km_backend;
+
+/* The one symbol that a plugin exports. */
+const km_backend *kernelmark_backend(void);
+#define KM_PLUGIN_SYMBOL "kernelmark_backend"
+
+/* ---- how an operation describes itself (ref/ only) ------------------------------------------ */
+
+typedef enum km_access { KM_END, KM_READ, KM_WRITE, KM_UPDATE } km_access;
+
+/* How far a result may lie from the oracle, element by element; u = 2^-24. */
+typedef enum km_bound_kind {
+    KM_EXACT, /* equal to the oracle rounded to float; +0 equals -0 */
+    KM_ULP,   /* |err| <= ulp units in the last place of the oracle's value */
+    KM_MIXED, /* |err| <= rtol |y| + atol */
+    KM_SUM,   /* |err| <= min(K + 8, 8 sqrt K + 8) u S + 2^-126; K and S from km_op */
+} km_bound_kind;
+
+typedef struct km_bound {
+    km_bound_kind kind;
+    double ulp, rtol, atol;
+} km_bound;
+
+/* What random data a slot is filled with for verification and timing. */
+typedef enum km_fill {
+    KM_FILL_WIDE,   /* mostly N(0, 2^2), some uniform in [-30, 30], some tiny */
+    KM_FILL_NORMAL, /* N(0, 1) */
+    KM_FILL_UNIT,   /* uniform in (0, 1) */
+    KM_FILL_SAVED,  /* what the forward pass wrote to this slot */
+} km_fill;
+
+typedef struct km_use {
+    km_slot slot;
+    km_access access;
+    km_fill fill;         /* of a slot that is read */
+    km_bound gate;        /* of a slot that is written: any right kernel meets this, */
+    km_bound target;      /*   and this one is what a KM_HOLDS_TARGET backend is held to */
+    int in_place;         /* of a slot that is written: nonzero if it may be the same memory */
+    km_slot in_place_of;  /*   as this slot, which is read */
+} km_use;
+
+typedef struct km_pass {
+    const char *name;
+    const char *formula;
+    km_use use[KM_SLOT_COUNT + 1]; /* ended by KM_END */
+    double flops_each; /* arithmetic of the best known algorithm per element of the largest slot,
+                        * an FMA counting 2: the compute roof is derived from it */
+} km_pass;
+
+typedef struct km_dim_spec {
+    km_dim dim;
+    int64_t min;      /* smallest legal value */
+    int64_t fallback; /* when the text leaves it out; below min: it must be given */
+} km_dim_spec;
+
+typedef struct km_attr_spec {
+    km_attr attr;
+    double fallback;
+    double min, max;            /* legal range; both 0: any finite value */
+    int integer;                /* nonzero: a whole number */
+    const char *const *choices; /* names of 0, 1, ... instead of a number; NULL-ended */
+} km_attr_spec;
+
+typedef struct km_op {
+    const char *name, *family, *summary;
+    int dims, attrs, passes;
+    km_dim_spec dim[KM_DIM_COUNT];
+    km_attr_spec attr[KM_ATTR_COUNT];
+    km_pass pass[KM_MAX_PASSES];
+    /* Optional: the rule that a case breaks beyond the ranges above, or NULL. */
+    const char *(*check)(const km_case *c);
+    /* Shape of a slot: fills ndim and dim. */
+    void (*shape)(const km_case *c, km_slot slot, km_tensor *t);
+    /* Of slots with KM_SUM bounds: how many terms K, and S = sum |a||b| per element, from the
+     * oracle's tensors. */
+    int64_t (*terms)(const km_case *c, km_slot slot);
+    void (*sum_scale)(const km_args *oracle, km_slot slot, double *s);
+    double kink[KM_MAX_KINKS]; /* where the derivative by x jumps */
+    int kinks;
+    const char *const *quick, *full, *edge; /* case texts, NULL-ended; edge is for verify only */
+} km_op;
+
+#ifdef __cplusplus
+}
+#endif
+#endif
