@@ -1,5 +1,6 @@
 /* pointwise.h: what the descriptors of element-by-element ops share: one size n, all tensors of
- * that length, and the lists of cases. SPDX-License-Identifier: Apache-2.0 */
+ * that length, and the lists of cases.
+ * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KM_REF_POINTWISE_H
 #define KM_REF_POINTWISE_H
 
