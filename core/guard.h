@@ -5,8 +5,7 @@
  * Touching a guard page faults, and km_guard_blame tells from the address which tensor was left and
  * by how far. Bytes between data and guard page hold a NaN pattern whose change km_guard_check
  * reports; read as floats, they poison any result that they leak into.
- * SPDX-License-Identifier:
- * Apache-2.0 */
+ * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KM_GUARD_H
 #define KM_GUARD_H
 

@@ -1,8 +1,7 @@
 /* random.h: counter-based random numbers: Philox 4x32-10 (Salmon et al., "Parallel random numbers:
  * as easy as 1, 2, 3", SC 2011). Element i depends on seed, stream and i alone, so that the same
  * seed gives the same tensor whatever the order or split it is filled in.
- * SPDX-License-Identifier:
- * Apache-2.0 */
+ * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KM_RANDOM_H
 #define KM_RANDOM_H
 
