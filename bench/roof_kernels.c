@@ -15,7 +15,7 @@ enum { CHAINS = 16 };
 #else
 enum { CHAINS = 14 };
 #endif
-enum { LANES = KM_ROOF_BYTES / 4, UNROLL = KM_ROOF_STEP / 64 };
+enum { LANES = KM_ROOF_BYTES / 4, UNROLL = KM_ROOF_STEP / 64, CHUNK = UNROLL * KM_ROOF_BYTES };
 
 /* Every chain tends to 1: no overflow, no subnormals, no change of speed on the way. */
 static void fma_peak(const km_roof_job *job)
@@ -36,22 +36,29 @@ static void fma_peak(const km_roof_job *job)
     *(vec *)job->array[0] = (vec)chain[0];
 }
 
+/* Keeps one pointer per array: with a common index, which compilers prefer, older Intel cores split
+ * every load-and-xor in two and miss the limit of their load ports. */
+static inline const char *step(const char *p)
+{
+    p += CHUNK;
+    __asm__("" : "+r"(p));
+    return p;
+}
+
 /* The parameters are constants at every call: inlining leaves one bare loop. The kind of store is
  * a function, as clang merges the two branches of an `if` into one ordinary store. */
 static inline __attribute__((always_inline)) void
 stream(const km_roof_job *job, int reads, int writes, int in_place, void (*store)(void *, vec))
 {
     vec seen[UNROLL] = {0}, key = (vec){0} + (long long)job->bytes;
-    const char *const from0 = job->array[0], *const from1 = job->array[1];
-    const char *const from2 = job->array[2];
-    char *const to = job->array[in_place ? 0 : reads];
     const size_t bytes = job->bytes;
     const int64_t turns = job->turns;
     for (int64_t turn = 0; turn < turns; turn++) {
-        for (size_t i = 0; i < bytes; i += UNROLL * sizeof(vec))
-            for (size_t u = 0; u < UNROLL; u++) {
-                size_t at = i + u * sizeof(vec);
-                vec v = writes ? key : seen[u];
+        const char *from0 = job->array[0], *from1 = job->array[1], *from2 = job->array[2];
+        char *to = job->array[in_place ? 0 : reads];
+        for (size_t i = 0; i < bytes; i += CHUNK) {
+            for (size_t at = 0; at < CHUNK; at += sizeof(vec)) {
+                vec v = writes ? key : seen[at / sizeof(vec)];
                 if (reads > 0)
                     v ^= *(const vec *)(from0 + at);
                 if (reads > 1)
@@ -61,8 +68,11 @@ stream(const km_roof_job *job, int reads, int writes, int in_place, void (*store
                 if (writes)
                     store(to + at, v);
                 else
-                    seen[u] = v;
+                    seen[at / sizeof(vec)] = v;
             }
+            from0 = step(from0), from1 = step(from1), from2 = step(from2);
+            to = (char *)step(to);
+        }
         if (writes)
             __asm__ volatile("" ::: "memory"); /* or only the last turn would be needed */
     }

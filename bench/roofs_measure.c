@@ -1,32 +1,28 @@
-/* roofs_measure.c: runs the roof kernels.
+/* roofs_measure.c: measures a team's roofs in sweeps.
  *
- * All figures of a team are measured in sweeps: one short run of each, again and again, so that a
- * figure's runs lie seconds apart and a disturbance spoils a few runs of many figures rather than
- * all runs of one. Even sweeps stream with the widest ISA level, odd ones with the next: on some
- * CPUs that is the faster one. Threads are plain POSIX threads, started for every run: no OpenMP
- * pool comes to life here.
+ * A sweep is one short run of every figure. A figure's runs so lie seconds apart, and a disturbance
+ * spoils a few runs of many figures rather than all runs of one. Sweeps differ in what could be the
+ * better choice on some CPU: the widest ISA level or the next, half of a cache or three quarters.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "bench/roof_run.h"
 #include "bench/roofs.h"
 #include "core/cpu.h"
 
-enum { LEAST_SWEEPS = 5, MOST_SWEEPS = 40, MOST_FIGURES = 64, SCRATCH = 4096 };
+enum { LEAST_SWEEPS = 8, MOST_SWEEPS = 40, VARIANTS = 4, MOST_FIGURES = 64, SCRATCH = 4096 };
 static const double team_seconds = 3.5, run_seconds = 2.5e-3;
-static const size_t least_memory = (size_t)256 << 20, slice_total = (size_t)32 << 20;
+static const size_t least_memory = (size_t)256 << 20, least_slice = (size_t)32 << 20;
 
 typedef struct figure {
     double *best; /* where the roof goes */
     int isa;      /* of an FMA figure; -1: a stream */
     int level, mix, nt;
-    int64_t turns[2]; /* per call, for each of the two ISA levels; 0: not known yet */
+    int64_t turns[VARIANTS]; /* per run; 0: not known yet */
 } figure;
 
 typedef struct team {
@@ -39,80 +35,6 @@ typedef struct team {
     int64_t cache[KM_MEMORY];
 } team;
 
-/* ---- one run --------------------------------------------------------------------------------- */
-
-typedef struct gate {
-    atomic_int waiting;
-} gate;
-
-typedef struct worker {
-    km_roof_kernel *kernel;
-    km_roof_job job;
-    int warm; /* one turn beforehand, to fill the cache */
-    gate *start;
-    double begin, end;
-} worker;
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-/* Yields: there may be more threads than free cores. */
-static void pass(gate *g)
-{
-    atomic_fetch_sub(&g->waiting, 1);
-    while (atomic_load(&g->waiting) > 0)
-        sched_yield();
-}
-
-static void *work(void *argument)
-{
-    worker *w = argument;
-    km_roof_job once = w->job;
-    once.turns = 1;
-    if (w->warm)
-        w->kernel(&once);
-    pass(w->start);
-    w->begin = now();
-    w->kernel(&w->job);
-    w->end = now();
-    return NULL;
-}
-
-/* Starts the gate's threads; on failure lets those through that exist. Returns how many do. */
-static int start(worker *w, pthread_t *thread, int threads)
-{
-    int started = 0;
-    while (started < threads && !pthread_create(&thread[started], NULL, work, &w[started]))
-        started++;
-    if (started < threads)
-        atomic_fetch_sub(&w->start->waiting, threads - started);
-    return started;
-}
-
-/* Seconds from the first thread's begin to the last one's end; -1 if threads could not start. */
-static double run(worker *w, int threads)
-{
-    gate g = {threads};
-    pthread_t *thread = calloc((size_t)threads, sizeof *thread);
-    for (int i = 0; i < threads; i++)
-        w[i].start = &g;
-    int started = !thread ? 0 : threads > 1 ? start(w, thread, threads) : 1;
-    if (thread && threads == 1)
-        work(w);
-    double begin = w[0].begin, end = w[0].end;
-    for (int i = 0; thread && threads > 1 && i < started; i++) {
-        pthread_join(thread[i], NULL);
-        begin = i && begin < w[i].begin ? begin : w[i].begin;
-        end = i && end > w[i].end ? end : w[i].end;
-    }
-    free(thread);
-    return started == threads ? end - begin : -1;
-}
-
 /* ---- what to run ------------------------------------------------------------------------------ */
 
 static size_t larger(size_t a, size_t b)
@@ -120,92 +42,102 @@ static size_t larger(size_t a, size_t b)
     return a > b ? a : b;
 }
 
-/* Half of what one thread has of a level, so that nothing else need be evicted. Of a shared L3,
- * more than the L2s hold. */
-static size_t working_set(const team *t, int level)
+/* Of a cache, a part of what one thread has; of a shared L3 more than the L2s hold. Of memory, a
+ * slice that no cache holds besides another. */
+static size_t working_set(const team *t, int level, int variant)
 {
+    size_t threads = (size_t)t->threads, quarters = variant & 2 ? 3 : 2;
     if (level == KM_MEMORY)
-        return larger(slice_total / (size_t)t->threads, (size_t)1 << 20);
-    if (level == KM_L3)
-        return larger((size_t)t->cache[KM_L3] / 2 / (size_t)t->threads,
-                      (size_t)t->cache[KM_L2] * 2);
-    return (size_t)t->cache[level] / 2;
+        return larger(larger(least_slice, (size_t)t->cache[KM_L3]) / threads, (size_t)1 << 20);
+    size_t set = (size_t)t->cache[level] / 4 * quarters;
+    return level == KM_L3 ? larger(set / threads, (size_t)t->cache[KM_L2] * 2) : set;
 }
 
-/* Arrays one after the other, in whole pages where they are long enough. */
-static km_roof_job lay_out(const team *t, const figure *f, int thread)
+/* Arrays one after the other, in whole pages where they are long enough: loads and stores that are
+ * a little more than a multiple of a page apart are mistaken for each other (4K aliasing). */
+static km_roof_job lay_out(const team *t, const figure *f, int thread, int variant)
 {
-    char *region = t->memory + (size_t)thread * t->region;
-    int arrays =
-        km_roof_mix[f->mix].reads + km_roof_mix[f->mix].writes * !km_roof_mix[f->mix].in_place;
-    size_t unit = working_set(t, f->level) / (size_t)arrays >= 4096 ? 4096 : KM_ROOF_STEP;
-    km_roof_job job = {.bytes = working_set(t, f->level) / (size_t)arrays / unit * unit};
-    char *at = region + SCRATCH + (f->level == KM_MEMORY ? t->cursor : 0);
-    for (int i = 0; i < KM_ROOF_ARRAYS; i++)
-        job.array[i] = f->isa < 0 && i < arrays ? at + (size_t)i * job.bytes : region;
+    const struct km_roof_mix *mix = &km_roof_mix[f->mix];
+    size_t arrays = (size_t)(mix->in_place ? 1 : mix->reads + mix->writes);
+    size_t each = working_set(t, f->level, variant) / arrays;
+    size_t unit = each >= 4096 ? 4096 : KM_ROOF_STEP;
+    char *scratch = t->memory + (size_t)thread * t->region;
+    char *data = scratch + SCRATCH + (f->level == KM_MEMORY ? t->cursor : 0);
+    km_roof_job job = {.bytes = each / unit * unit, .turns = 1};
+    for (size_t i = 0; i < KM_ROOF_ARRAYS; i++)
+        job.array[i] = f->isa < 0 && i < arrays ? data + i * job.bytes : scratch;
     return job;
 }
 
-static const km_roof_kernels *kernels_of(const team *t, const figure *f, int sweep)
+/* On to memory that was not touched for longest. */
+static void advance(team *t)
 {
-    return f->isa < 0 ? t->wide[sweep & 1] : km_roof_kernels_of(km_isa_at((size_t)f->isa));
+    size_t slice = working_set(t, KM_MEMORY, 0);
+    t->cursor += slice;
+    if (SCRATCH + t->cursor + slice > t->region)
+        t->cursor = 0;
 }
 
-static double run_figure(team *t, worker *w, const figure *f, int sweep, int64_t turns)
+static const km_roof_kernels *kernels_of(const team *t, const figure *f, int variant)
 {
-    const km_roof_kernels *k = kernels_of(t, f, sweep);
+    return f->isa < 0 ? t->wide[variant & 1] : km_roof_kernels_of(km_isa_at((size_t)f->isa));
+}
+
+/* The warm-up fills a cache; before a run in memory it leaves in the caches what such a run leaves
+ * there, so that each line brought in throws out one of the same kind. */
+static double run_figure(team *t, km_roof_worker *w, const figure *f, int variant, int64_t turns)
+{
+    const km_roof_kernels *k = kernels_of(t, f, variant);
     for (int i = 0; i < t->threads; i++) {
-        w[i] = (worker){.job = lay_out(t, f, i), .warm = f->level != KM_MEMORY};
-        w[i].job.turns = turns;
+        w[i] = (km_roof_worker){.warmup = lay_out(t, f, i, variant)};
         w[i].kernel = f->isa >= 0 ? k->fma : f->nt ? k->stream_nt[f->mix] : k->stream[f->mix];
     }
-    if (f->level == KM_MEMORY) {
-        t->cursor += working_set(t, KM_MEMORY);
-        if (SCRATCH + t->cursor + working_set(t, KM_MEMORY) > t->region)
-            t->cursor = 0;
+    if (f->level == KM_MEMORY)
+        advance(t);
+    for (int i = 0; i < t->threads; i++) {
+        w[i].job = lay_out(t, f, i, variant);
+        w[i].job.turns = turns;
     }
-    return run(w, t->threads);
+    if (f->level == KM_MEMORY)
+        advance(t);
+    return km_roof_run(w, t->threads);
 }
 
 /* Operations or bytes of one turn of the whole team, in units of 1e9. */
-static double amount(const team *t, const figure *f, int sweep)
+static double amount(const team *t, const figure *f, int variant)
 {
     const struct km_roof_mix *mix = &km_roof_mix[f->mix];
-    double each = f->isa >= 0 ? kernels_of(t, f, sweep)->flops_per_turn
-                              : (double)lay_out(t, f, 0).bytes * (mix->reads + mix->writes);
+    double each = f->isa >= 0
+                      ? kernels_of(t, f, variant)->flops_per_turn
+                      : (double)lay_out(t, f, 0, variant).bytes * (mix->reads + mix->writes);
     return each * t->threads * 1e-9;
 }
 
 /* Doubles the turns until they can be timed, then scales them to a run's length. */
-static int calibrate(team *t, worker *w, figure *f, int sweep)
+static int calibrate(team *t, km_roof_worker *w, figure *f, int variant)
 {
     int64_t turns = 1;
-    double seconds = run_figure(t, w, f, sweep, turns);
+    double seconds = run_figure(t, w, f, variant, turns);
     while (f->level != KM_MEMORY && seconds >= 0 && seconds < run_seconds / 10) {
         turns *= 2;
-        seconds = run_figure(t, w, f, sweep, turns);
+        seconds = run_figure(t, w, f, variant, turns);
     }
     if (seconds < 0)
         return -1;
     double scale = f->level == KM_MEMORY ? 1 : run_seconds / seconds;
-    f->turns[sweep & 1] = scale > 1 ? (int64_t)((double)turns * scale) : turns;
+    f->turns[variant] = scale > 1 ? (int64_t)((double)turns * scale) : turns;
     return 0;
 }
 
-static int sweep_once(team *t, worker *w, int sweep)
+static int run_and_keep(team *t, km_roof_worker *w, figure *f, int variant)
 {
-    for (int i = 0; i < t->figures; i++) {
-        figure *f = &t->list[i];
-        if (!f->turns[sweep & 1] && calibrate(t, w, f, sweep))
-            return -1;
-        double seconds = run_figure(t, w, f, sweep, f->turns[sweep & 1]);
-        if (seconds < 0)
-            return -1;
-        double rate = amount(t, f, sweep) * (double)f->turns[sweep & 1] / seconds;
-        if (seconds > 0 && rate > *f->best)
-            *f->best = rate;
-    }
-    return 0;
+    if (!f->turns[variant] && calibrate(t, w, f, variant))
+        return -1;
+    double seconds = run_figure(t, w, f, variant, f->turns[variant]);
+    double rate = amount(t, f, variant) * (double)f->turns[variant] / seconds;
+    if (seconds > 0 && rate > *f->best)
+        *f->best = rate;
+    return seconds < 0 ? -1 : 0;
 }
 
 /* ---- a team ------------------------------------------------------------------------------------ */
@@ -246,39 +178,48 @@ static void touch(const km_roof_job *job)
 }
 
 /* Each thread touches its own region first: that is where its memory will be. */
-static int open_memory(team *t, worker *w)
+static int open_memory(team *t, km_roof_worker *w)
 {
-    size_t need = 2 * SCRATCH + larger(working_set(t, KM_MEMORY), working_set(t, KM_L3));
-    need = larger(larger(need, working_set(t, KM_L2) + SCRATCH), working_set(t, KM_L1) + SCRATCH);
-    t->region = larger(memory_total(t) / (size_t)t->threads, need);
-    t->region = (t->region + ((size_t)2 << 20) - 1) >> 21 << 21;
-    t->memory = mmap(NULL, t->region * (size_t)t->threads, PROT_READ | PROT_WRITE,
-                     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    size_t need = memory_total(t) / (size_t)t->threads;
+    for (int level = KM_L1; level < KM_ROOF_LEVELS; level++)
+        need = larger(need, 2 * working_set(t, level, VARIANTS - 1));
+    t->region = (need + SCRATCH + ((size_t)2 << 20) - 1) >> 21 << 21;
+    size_t total = t->region * (size_t)t->threads;
+    t->memory = mmap(NULL, total, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (t->memory == MAP_FAILED)
         return -1;
-    madvise(t->memory, t->region * (size_t)t->threads, MADV_HUGEPAGE);
+    madvise(t->memory, total, MADV_HUGEPAGE);
     for (int i = 0; i < t->threads; i++)
-        w[i] =
-            (worker){.kernel = touch, .job = {{t->memory + (size_t)i * t->region}, t->region, 1}};
-    return run(w, t->threads) < 0 ? -1 : 0;
+        w[i] = (km_roof_worker){
+            .kernel = touch,
+            .job = {.array = {t->memory + (size_t)i * t->region}, .bytes = t->region},
+        };
+    return km_roof_run(w, t->threads) < 0 ? -1 : 0;
+}
+
+static int sweeps(team *t, km_roof_worker *w)
+{
+    double deadline = km_roof_now() + team_seconds;
+    for (int i = 0; i < MOST_SWEEPS && (i < LEAST_SWEEPS || km_roof_now() < deadline); i++)
+        for (int j = 0; j < t->figures; j++)
+            if (run_and_keep(t, w, &t->list[j], i % VARIANTS))
+                return -1;
+    return 0;
 }
 
 static int measure_team(km_roofs *r, int which, int threads, km_error *error)
 {
     team t = {.threads = threads, .memory = MAP_FAILED};
-    worker *w = calloc((size_t)threads, sizeof *w);
+    km_roof_worker *w = calloc((size_t)threads, sizeof *w);
     memcpy(t.cache, r->cache, sizeof t.cache);
     list_figures(&t, r, which);
-    int failed = !w || open_memory(&t, w);
-    double deadline = now() + team_seconds;
-    for (int i = 0; !failed && i < MOST_SWEEPS && (i < LEAST_SWEEPS || now() < deadline); i++)
-        failed = sweep_once(&t, w, i);
-    int why = errno;
+    errno = 0;
+    int failed = !w || open_memory(&t, w) || sweeps(&t, w), why = errno;
     if (t.memory != MAP_FAILED)
         munmap(t.memory, t.region * (size_t)threads);
     free(w);
     return failed ? km_fail(error, "cannot measure the roofs with %d threads: %s", threads,
-                            strerror(why ? why : ENOMEM))
+                            strerror(why ? why : EAGAIN))
                   : 0;
 }
 
