@@ -38,40 +38,49 @@ static void fma_peak(const km_roof_job *job)
 
 /* Keeps one pointer per array: with a common index, which compilers prefer, older Intel cores split
  * every load-and-xor in two and miss the limit of their load ports. */
-static inline const char *step(const char *p)
+static inline char *step(char *p)
 {
     p += CHUNK;
     __asm__("" : "+r"(p));
     return p;
 }
 
-/* The parameters are constants at every call: inlining leaves one bare loop. The kind of store is
- * a function, as clang merges the two branches of an `if` into one ordinary store. */
+/* Four variables and a choice between them, as clang keeps an array of pointers in memory. The choice
+ * is gone once the loops over a step are unrolled. */
+typedef struct cursors {
+    char *a, *b, *c, *d;
+} cursors;
+
+static inline char *at(const cursors *p, int i, int u)
+{
+    char *base = i == 0 ? p->a : i == 1 ? p->b : i == 2 ? p->c : p->d;
+    return base + (size_t)u * sizeof(vec);
+}
+
+/* `reads` arrays, then `writes` of them, unless those are the same. Output w combines the inputs w,
+ * w + writes, ... All parameters are constants at every call: inlining leaves one bare loop. The
+ * kind of store is a function, as clang merges the two branches of an `if` into a plain store. */
 static inline __attribute__((always_inline)) void
 stream(const km_roof_job *job, int reads, int writes, int in_place, void (*store)(void *, vec))
 {
     vec seen[UNROLL] = {0}, key = (vec){0} + (long long)job->bytes;
+    const int arrays = in_place ? reads : reads + writes;
     const size_t bytes = job->bytes;
     const int64_t turns = job->turns;
     for (int64_t turn = 0; turn < turns; turn++) {
-        const char *from0 = job->array[0], *from1 = job->array[1], *from2 = job->array[2];
-        char *to = job->array[in_place ? 0 : reads];
-        for (size_t i = 0; i < bytes; i += CHUNK) {
-            for (size_t at = 0; at < CHUNK; at += sizeof(vec)) {
-                vec v = writes ? key : seen[at / sizeof(vec)];
-                if (reads > 0)
-                    v ^= *(const vec *)(from0 + at);
-                if (reads > 1)
-                    v ^= *(const vec *)(from1 + at);
-                if (reads > 2)
-                    v ^= *(const vec *)(from2 + at);
-                if (writes)
-                    store(to + at, v);
-                else
-                    seen[at / sizeof(vec)] = v;
+        cursors p = {job->array[0], job->array[1], job->array[2], job->array[3]};
+        for (size_t done = 0; done < bytes; done += CHUNK) {
+            for (int u = 0; u < UNROLL; u++) {
+                for (int r = 0; r < reads && !writes; r++)
+                    seen[u] ^= *(const vec *)at(&p, r, u);
+                for (int w = 0; w < writes; w++) {
+                    vec v = key;
+                    for (int r = w; r < reads; r += writes)
+                        v ^= *(const vec *)at(&p, r, u);
+                    store(at(&p, in_place ? w : reads + w, u), v);
+                }
             }
-            from0 = step(from0), from1 = step(from1), from2 = step(from2);
-            to = (char *)step(to);
+            p = (cursors){step(p.a), step(p.b), step(p.c), step(p.d)};
         }
         if (writes)
             __asm__ volatile("" ::: "memory"); /* or only the last turn would be needed */
@@ -79,7 +88,7 @@ stream(const km_roof_job *job, int reads, int writes, int in_place, void (*store
     for (int u = 1; u < UNROLL; u++)
         seen[0] ^= seen[u];
     if (!writes)
-        *(vec *)job->array[reads] = seen[0];
+        *(vec *)job->array[arrays] = seen[0];
     drain();
 }
 
@@ -88,29 +97,14 @@ static void r1(const km_roof_job *job)
     stream(job, 1, 0, 0, store_plain);
 }
 
+static void r4(const km_roof_job *job)
+{
+    stream(job, 4, 0, 0, store_plain);
+}
+
 static void r3w1(const km_roof_job *job)
 {
     stream(job, 3, 1, 0, store_plain);
-}
-
-static void r2w1(const km_roof_job *job)
-{
-    stream(job, 2, 1, 0, store_plain);
-}
-
-static void r1w1(const km_roof_job *job)
-{
-    stream(job, 1, 1, 0, store_plain);
-}
-
-static void w1(const km_roof_job *job)
-{
-    stream(job, 0, 1, 0, store_plain);
-}
-
-static void update(const km_roof_job *job)
-{
-    stream(job, 1, 1, 1, store_plain);
 }
 
 static void r3w1_nt(const km_roof_job *job)
@@ -118,9 +112,19 @@ static void r3w1_nt(const km_roof_job *job)
     stream(job, 3, 1, 0, store_nt);
 }
 
+static void r2w1(const km_roof_job *job)
+{
+    stream(job, 2, 1, 0, store_plain);
+}
+
 static void r2w1_nt(const km_roof_job *job)
 {
     stream(job, 2, 1, 0, store_nt);
+}
+
+static void r1w1(const km_roof_job *job)
+{
+    stream(job, 1, 1, 0, store_plain);
 }
 
 static void r1w1_nt(const km_roof_job *job)
@@ -128,16 +132,56 @@ static void r1w1_nt(const km_roof_job *job)
     stream(job, 1, 1, 0, store_nt);
 }
 
+static void r2w2(const km_roof_job *job)
+{
+    stream(job, 2, 2, 0, store_plain);
+}
+
+static void r2w2_nt(const km_roof_job *job)
+{
+    stream(job, 2, 2, 0, store_nt);
+}
+
+static void w1(const km_roof_job *job)
+{
+    stream(job, 0, 1, 0, store_plain);
+}
+
 static void w1_nt(const km_roof_job *job)
 {
     stream(job, 0, 1, 0, store_nt);
 }
 
+static void w4(const km_roof_job *job)
+{
+    stream(job, 0, 4, 0, store_plain);
+}
+
+static void w4_nt(const km_roof_job *job)
+{
+    stream(job, 0, 4, 0, store_nt);
+}
+
+static void u1(const km_roof_job *job)
+{
+    stream(job, 1, 1, 1, store_plain);
+}
+
+static void u4(const km_roof_job *job)
+{
+    stream(job, 4, 4, 1, store_plain);
+}
+
+#define WITH_NT(name) name, HAS_NT ? name##_nt : NULL
 const km_roof_kernels KM_ROOF_NAME = {
     .isa = KM_ROOF_ISA,
     .flops_per_turn = 2.0 * CHAINS * LANES,
     .fma = fma_peak,
-    .stream = {r1, r3w1, r2w1, r1w1, w1, update},
-    .stream_nt = {NULL, HAS_NT ? r3w1_nt : NULL, HAS_NT ? r2w1_nt : NULL, HAS_NT ? r1w1_nt : NULL,
-                  HAS_NT ? w1_nt : NULL, NULL},
+    /* in the order of KM_ROOF_MIX_LIST */
+    .stream = {{{1, r1, NULL}, {4, r4, NULL}},
+               {{4, WITH_NT(r3w1)}, {4, WITH_NT(r3w1)}},
+               {{3, WITH_NT(r2w1)}, {3, WITH_NT(r2w1)}},
+               {{2, WITH_NT(r1w1)}, {4, WITH_NT(r2w2)}},
+               {{1, WITH_NT(w1)}, {4, WITH_NT(w4)}},
+               {{1, u1, NULL}, {4, u4, NULL}}},
 };

@@ -2,7 +2,8 @@
  *
  * A sweep is one short run of every figure. A figure's runs so lie seconds apart, and a disturbance
  * spoils a few runs of many figures rather than all runs of one. Sweeps differ in what could be the
- * better choice on some CPU: the widest ISA level or the next, half of a cache or three quarters.
+ * better choice on some CPU: the widest ISA level or the next; few arrays in half of a cache or more
+ * of them in three quarters.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@
 #include "bench/roofs.h"
 #include "core/cpu.h"
 
+/* A variant: bit 0 is which of the two ISA levels, bit 1 how many arrays and how much of a cache. */
 enum { LEAST_SWEEPS = 8, MOST_SWEEPS = 40, VARIANTS = 4, MOST_FIGURES = 64, SCRATCH = 4096 };
 static const double team_seconds = 3.5, run_seconds = 2.5e-3;
 static const size_t least_memory = (size_t)256 << 20, least_slice = (size_t)32 << 20;
@@ -53,19 +55,28 @@ static size_t working_set(const team *t, int level, int variant)
     return level == KM_L3 ? larger(set / threads, (size_t)t->cache[KM_L2] * 2) : set;
 }
 
+static const km_roof_kernels *kernels_of(const team *t, const figure *f, int variant)
+{
+    return f->isa < 0 ? t->wide[variant & 1] : km_roof_kernels_of(km_isa_at((size_t)f->isa));
+}
+
+static const km_roof_stream *stream_of(const team *t, const figure *f, int variant)
+{
+    return &kernels_of(t, f, variant)->stream[f->mix][variant >> 1 & 1];
+}
+
 /* Arrays one after the other, in whole pages where they are long enough: loads and stores that are
  * a little more than a multiple of a page apart are mistaken for each other (4K aliasing). */
 static km_roof_job lay_out(const team *t, const figure *f, int thread, int variant)
 {
-    const struct km_roof_mix *mix = &km_roof_mix[f->mix];
-    size_t arrays = (size_t)(mix->in_place ? 1 : mix->reads + mix->writes);
-    size_t each = working_set(t, f->level, variant) / arrays;
+    size_t arrays = f->isa < 0 ? (size_t)stream_of(t, f, variant)->arrays : 0;
+    size_t each = arrays ? working_set(t, f->level, variant) / arrays : 0;
     size_t unit = each >= 4096 ? 4096 : KM_ROOF_STEP;
     char *scratch = t->memory + (size_t)thread * t->region;
     char *data = scratch + SCRATCH + (f->level == KM_MEMORY ? t->cursor : 0);
     km_roof_job job = {.bytes = each / unit * unit, .turns = 1};
-    for (size_t i = 0; i < KM_ROOF_ARRAYS; i++)
-        job.array[i] = f->isa < 0 && i < arrays ? data + i * job.bytes : scratch;
+    for (size_t i = 0; i <= KM_ROOF_ARRAYS; i++)
+        job.array[i] = i < arrays ? data + i * job.bytes : scratch;
     return job;
 }
 
@@ -78,19 +89,15 @@ static void advance(team *t)
         t->cursor = 0;
 }
 
-static const km_roof_kernels *kernels_of(const team *t, const figure *f, int variant)
-{
-    return f->isa < 0 ? t->wide[variant & 1] : km_roof_kernels_of(km_isa_at((size_t)f->isa));
-}
-
 /* The warm-up fills a cache; before a run in memory it leaves in the caches what such a run leaves
  * there, so that each line brought in throws out one of the same kind. */
 static double run_figure(team *t, km_roof_worker *w, const figure *f, int variant, int64_t turns)
 {
-    const km_roof_kernels *k = kernels_of(t, f, variant);
     for (int i = 0; i < t->threads; i++) {
         w[i] = (km_roof_worker){.warmup = lay_out(t, f, i, variant)};
-        w[i].kernel = f->isa >= 0 ? k->fma : f->nt ? k->stream_nt[f->mix] : k->stream[f->mix];
+        w[i].kernel = f->isa >= 0 ? kernels_of(t, f, variant)->fma
+                      : f->nt     ? stream_of(t, f, variant)->nt
+                                  : stream_of(t, f, variant)->plain;
     }
     if (f->level == KM_MEMORY)
         advance(t);
@@ -106,11 +113,10 @@ static double run_figure(team *t, km_roof_worker *w, const figure *f, int varian
 /* Operations or bytes of one turn of the whole team, in units of 1e9. */
 static double amount(const team *t, const figure *f, int variant)
 {
-    const struct km_roof_mix *mix = &km_roof_mix[f->mix];
-    double each = f->isa >= 0
-                      ? kernels_of(t, f, variant)->flops_per_turn
-                      : (double)lay_out(t, f, 0, variant).bytes * (mix->reads + mix->writes);
-    return each * t->threads * 1e-9;
+    if (f->isa >= 0)
+        return kernels_of(t, f, variant)->flops_per_turn * t->threads * 1e-9;
+    double each = (double)lay_out(t, f, 0, variant).bytes * stream_of(t, f, variant)->arrays;
+    return each * (km_roof_mix[f->mix].in_place ? 2 : 1) * t->threads * 1e-9;
 }
 
 /* Doubles the turns until they can be timed, then scales them to a run's length. */
@@ -154,7 +160,7 @@ static void list_figures(team *t, km_roofs *r, int which)
     for (int level = 0; level < KM_ROOF_LEVELS; level++)
         for (int mix = 0; mix < KM_ROOF_MIXES; mix++)
             for (int nt = 0; nt < 2; nt++)
-                if (km_roof_expected(r, level, mix, nt) && (!nt || t->wide[0]->stream_nt[mix]))
+                if (km_roof_expected(r, level, mix, nt) && (!nt || t->wide[0]->stream[mix][0].nt))
                     t->list[t->figures++] = (figure){.best = &r->gbps[which][level][mix][nt],
                                                      .isa = -1,
                                                      .level = level,
