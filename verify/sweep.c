@@ -1,6 +1,8 @@
 /* sweep.c: every length from 0 to four of the widest vectors plus three, against either guard page and
  * at every alignment: tails that are skipped, written twice, or read and written outside.
  * SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+
 #include "verify/cell.h"
 
 enum { LONGEST = 4 * 16 + 3, ALIGNMENTS = 16, AFFORDABLE = 1 << 14 };
