@@ -10,8 +10,8 @@
 
 enum {
     MAX_OPEN = 64,
-    DISPLACEMENT = 64,
-    REACH = 1024, /* bytes of canary on either side; farther out only the guard page watches */
+    DISPLACEMENT = 64, /* what km_guard_place may shift by */
+    REACH = 1024,      /* bytes of canary on either side; farther out only the guard page watches */
 };
 
 /* A quiet NaN in every aligned float. */

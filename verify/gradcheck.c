@@ -69,7 +69,7 @@ static void avoid_kinks(const km_op *op, const km_case *c, double *x, int64_t co
 
 static void fill_input(const check *k, const km_use *use, const km_case *c)
 {
-    km_tensor *t = &k->forward.slot[use->slot];
+    const km_tensor *t = &k->forward.slot[use->slot];
     double *data = t->data;
     char name[96];
     float *random = malloc((size_t)(t->count + 1) * sizeof *random);
