@@ -45,7 +45,7 @@ extern "C" {
     ATTR(NUM_PARAMETERS, "num_parameters")
 
 #define KM_SLOT_ENUM(id, name) KM_##id,
-#define KM_DIM_ENUM(id, name) KM_DIM_##id,
+#define KM_DIM_ENUM(id, name)  KM_DIM_##id,
 #define KM_ATTR_ENUM(id, name) KM_##id,
 typedef enum km_slot { KM_SLOTS(KM_SLOT_ENUM) KM_SLOT_COUNT } km_slot;
 typedef enum km_dim { KM_DIMS(KM_DIM_ENUM) KM_DIM_COUNT } km_dim;
@@ -119,7 +119,7 @@ typedef struct km_backend {
     uint32_t abi; /* KM_ABI */
     uint32_t flags;
     const char *name, *summary;
-    const char *isa;           /* "avx2", "avx512", "neon", or NULL for baseline code */
+    const char *isa;              /* "avx2", "avx512", "neon", or NULL for baseline code */
     const char *(*probe)(void);   /* optional: NULL if usable here, else the reason */
     const char *(*version)(void); /* optional: the library behind it */
     /* One list per op, each ended by a kernel without an op; NULL ends the lists. */
@@ -158,11 +158,11 @@ typedef enum km_fill {
 typedef struct km_use {
     km_slot slot;
     km_access access;
-    km_fill fill;         /* of a slot that is read */
-    km_bound gate;        /* of a slot that is written: any right kernel meets this, */
-    km_bound target;      /*   and this one is what a KM_HOLDS_TARGET backend is held to */
-    int in_place;         /* of a slot that is written: nonzero if it may be the same memory */
-    km_slot in_place_of;  /*   as this slot, which is read */
+    km_fill fill;        /* of a slot that is read */
+    km_bound gate;       /* of a slot that is written: any right kernel meets this, */
+    km_bound target;     /*   and this one is what a KM_HOLDS_TARGET backend is held to */
+    int in_place;        /* of a slot that is written: nonzero if it may be the same memory */
+    km_slot in_place_of; /*   as this slot, which is read */
 } km_use;
 
 typedef struct km_pass {
@@ -203,7 +203,10 @@ typedef struct km_op {
     void (*sum_scale)(const km_args *oracle, km_slot slot, double *s);
     double kink[KM_MAX_KINKS]; /* where the derivative by x jumps */
     int kinks;
-    const char *const *quick, *full, *edge; /* case texts, NULL-ended; edge is for verify only */
+    /* Case texts, each list NULL-ended: the default suite, what --full adds, for verify only. */
+    const char *const *quick;
+    const char *const *full;
+    const char *const *edge;
 } km_op;
 
 #ifdef __cplusplus

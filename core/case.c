@@ -1,0 +1,306 @@
+/* case.c: parsing, formatting and checking of case texts.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "core/case.h"
+
+#include <ctype.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/names.h"
+
+void km_case_default(const km_op *op, km_case *c)
+{
+    *c = (km_case){0};
+    for (int d = 0; d < KM_DIM_COUNT; d++)
+        c->dim[d] = 1;
+    for (int i = 0; i < op->dims; i++) {
+        const km_dim_spec *d = &op->dim[i];
+        c->dim[d->dim] = d->fallback < d->min ? d->min : d->fallback;
+    }
+    for (int i = 0; i < op->attrs; i++)
+        c->attr[op->attr[i].attr] = (float)op->attr[i].fallback;
+}
+
+/* ---- sizes --------------------------------------------------------------------------------- */
+
+static const km_dim_spec *find_dim(const km_op *op, char letter)
+{
+    for (int i = 0; i < op->dims; i++)
+        if (km_dim_name[op->dim[i].dim][0] == letter)
+            return &op->dim[i];
+    return NULL;
+}
+
+static void size_letters(const km_op *op, char *text)
+{
+    for (int i = 0; i < op->dims; i++)
+        *text++ = km_dim_name[op->dim[i].dim][0];
+    *text = 0;
+}
+
+static int parse_size(const km_op *op, const char **text, km_case *c, unsigned *seen,
+                      km_error *error)
+{
+    char letters[KM_DIM_COUNT + 1], letter = **text;
+    const km_dim_spec *d = find_dim(op, letter);
+    size_letters(op, letters);
+    if (!d)
+        return km_fail(error, "unexpected '%.20s'; the sizes of %s are %s", *text, op->name,
+                       letters);
+    if (*seen & 1u << d->dim)
+        return km_fail(error, "size '%c' is given twice", letter);
+    *seen |= 1u << d->dim;
+    ++*text;
+    if (!isdigit((unsigned char)**text))
+        return km_fail(error, "size '%c' needs a whole number, not '%.20s'", letter, *text);
+    int64_t value = 0;
+    for (; isdigit((unsigned char)**text); ++*text)
+        if (__builtin_mul_overflow(value, 10, &value) ||
+            __builtin_add_overflow(value, **text - '0', &value))
+            return km_fail(error, "size '%c' is larger than any tensor can be", letter);
+    c->dim[d->dim] = value;
+    return 0;
+}
+
+static int parse_sizes(const km_op *op, const char **text, km_case *c, km_error *error)
+{
+    unsigned seen = 0;
+    while (**text && **text != '_')
+        if (parse_size(op, text, c, &seen, error))
+            return -1;
+    for (int i = 0; i < op->dims; i++)
+        if (op->dim[i].fallback < op->dim[i].min && !(seen & 1u << op->dim[i].dim))
+            return km_fail(error, "size '%s' is missing", km_dim_name[op->dim[i].dim]);
+    return 0;
+}
+
+/* ---- attributes ---------------------------------------------------------------------------- */
+
+static const char *attr_candidate(size_t i, const void *op_)
+{
+    const km_op *op = op_;
+    return i < (size_t)op->attrs ? km_attr_name[op->attr[i].attr] : NULL;
+}
+
+/* The attribute whose name starts the text: the longest one, so that no name hides another. */
+static const km_attr_spec *find_attr(const km_op *op, const char *text)
+{
+    const km_attr_spec *best = NULL;
+    size_t longest = 0;
+    for (int i = 0; i < op->attrs; i++) {
+        size_t n = strlen(km_attr_name[op->attr[i].attr]);
+        if (n > longest && !strncmp(text, km_attr_name[op->attr[i].attr], n)) {
+            best = &op->attr[i];
+            longest = n;
+        }
+    }
+    return best;
+}
+
+static int unknown_attr(const km_op *op, const char *text, km_error *error)
+{
+    char word[64];
+    size_t n = strcspn(text, "=0123456789.");
+    snprintf(word, sizeof word, "%.*s", (int)n, text);
+    const char *near = km_nearest(word, attr_candidate, op);
+    if (near)
+        return km_fail(error, "%s has no attribute '%s'; did you mean '%s'?", op->name, word, near);
+    if (!op->attrs)
+        return km_fail(error, "%s has no attributes, so not '%s'", op->name, word);
+    return km_fail(error, "%s has no attribute '%s'; its first is '%s'", op->name, word,
+                   attr_candidate(0, op));
+}
+
+static int parse_choice(const km_attr_spec *a, const char **text, double *value)
+{
+    for (int i = 0; a->choices[i]; i++) {
+        size_t n = strlen(a->choices[i]);
+        if (!strncmp(*text, a->choices[i], n) && ((*text)[n] == 0 || (*text)[n] == '_')) {
+            *text += n;
+            *value = i;
+            return 0;
+        }
+    }
+    return -1;
+}
+
+static int parse_number(const char **text, double *value)
+{
+    char *end;
+    /* strtod would also take "inf", "nan", hexadecimal and leading space */
+    if (!isdigit((unsigned char)**text) && !strchr("+-.", **text))
+        return -1;
+    *value = (float)strtod(*text, &end);
+    if (end == *text)
+        return -1;
+    *text = end;
+    return 0;
+}
+
+static int parse_attr(const km_op *op, const char **text, km_case *c, unsigned *seen,
+                      km_error *error)
+{
+    const km_attr_spec *a = find_attr(op, *text);
+    if (!a)
+        return unknown_attr(op, *text, error);
+    const char *name = km_attr_name[a->attr];
+    if (*seen & 1u << a->attr)
+        return km_fail(error, "attribute '%s' is given twice", name);
+    *seen |= 1u << a->attr;
+    *text += strlen(name);
+    *text += **text == '=';
+    if (a->choices ? parse_choice(a, text, &c->attr[a->attr])
+                   : parse_number(text, &c->attr[a->attr]))
+        return km_fail(error, "attribute '%s' of %s cannot be '%.40s'; %s%s", name, op->name, *text,
+                       a->choices ? "first choice: " : "it is a number",
+                       a->choices ? a->choices[0] : "");
+    if (**text && **text != '_')
+        return km_fail(error, "unexpected '%.20s' after attribute '%s'", *text, name);
+    return 0;
+}
+
+int km_case_parse(const km_op *op, const char *text, km_case *c, km_error *error)
+{
+    km_error why;
+    const char *p = text;
+    unsigned seen = 0;
+    km_case_default(op, c);
+    int failed = parse_sizes(op, &p, c, &why);
+    while (!failed && *p == '_') {
+        p++;
+        failed = parse_attr(op, &p, c, &seen, &why);
+    }
+    if (failed || km_case_check(op, c, &why))
+        return km_fail(error, "case '%.80s' of %s: %s", text, op->name, why.text);
+    return 0;
+}
+
+/* ---- canonical form ------------------------------------------------------------------------ */
+
+/* The shortest decimal that reads back as the same float. */
+static void format_number(double value, char *text, size_t size)
+{
+    for (int digits = 1; digits <= 9; digits++) {
+        snprintf(text, size, "%.*g", digits, value);
+        if ((float)strtod(text, NULL) == (float)value)
+            return;
+    }
+}
+
+void km_case_format(const km_op *op, const km_case *c, char text[KM_CASE_TEXT])
+{
+    size_t at = 0;
+    for (int i = 0; i < op->dims; i++)
+        at += (size_t)snprintf(text + at, KM_CASE_TEXT - at, "%s%" PRId64,
+                               km_dim_name[op->dim[i].dim], c->dim[op->dim[i].dim]);
+    for (int i = 0; i < op->attrs; i++) {
+        const km_attr_spec *a = &op->attr[i];
+        double value = c->attr[a->attr];
+        char number[40];
+        if ((float)value == (float)a->fallback)
+            continue;
+        format_number(value, number, sizeof number);
+        at += (size_t)snprintf(text + at, KM_CASE_TEXT - at, "_%s%s%s", km_attr_name[a->attr],
+                               a->choices ? "=" : "", a->choices ? a->choices[(int)value] : number);
+    }
+}
+
+/* ---- checks -------------------------------------------------------------------------------- */
+
+static int check_attr(const km_attr_spec *a, double value, km_error *error)
+{
+    const char *name = km_attr_name[a->attr];
+    if (!isfinite(value))
+        return km_fail(error, "attribute '%s' must be finite", name);
+    if (a->integer && value != floor(value))
+        return km_fail(error, "attribute '%s' must be a whole number", name);
+    if ((a->min != 0 || a->max != 0) && !(value >= a->min && value <= a->max))
+        return km_fail(error, "attribute '%s' must lie in [%g, %g]", name, a->min, a->max);
+    return 0;
+}
+
+/* Element count of all slots of the pass, or INT64_MAX when it overflows. */
+int64_t km_pass_elements(const km_op *op, const km_pass *pass, const km_case *c)
+{
+    int64_t total = 0;
+    for (const km_use *use = pass->use; use->access != KM_END; use++) {
+        km_tensor t = {0};
+        int64_t count = 1;
+        op->shape(c, use->slot, &t);
+        for (int d = 0; d < t.ndim; d++)
+            if (__builtin_mul_overflow(count, t.dim[d], &count))
+                return INT64_MAX;
+        if (__builtin_add_overflow(total, count, &total))
+            return INT64_MAX;
+    }
+    return total;
+}
+
+/* The oracle holds a double beside each float: twelve bytes an element must fit. */
+static int check_memory(const km_op *op, const km_case *c, km_error *error)
+{
+    double memory = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
+    for (int i = 0; i < op->passes; i++) {
+        double need = 12.0 * (double)km_pass_elements(op, &op->pass[i], c);
+        if (need > memory)
+            return km_fail(error,
+                           "its tensors and their oracle need %.3g GiB, this machine has %.3g",
+                           need / 0x1p30, memory / 0x1p30);
+    }
+    return 0;
+}
+
+int km_case_check(const km_op *op, const km_case *c, km_error *error)
+{
+    for (int i = 0; i < op->dims; i++) {
+        const km_dim_spec *d = &op->dim[i];
+        if (c->dim[d->dim] < d->min)
+            return km_fail(error, "size '%s' must be at least %" PRId64, km_dim_name[d->dim],
+                           d->min);
+    }
+    for (int i = 0; i < op->attrs; i++)
+        if (check_attr(&op->attr[i], c->attr[op->attr[i].attr], error))
+            return -1;
+    const char *rule = op->check ? op->check(c) : NULL;
+    if (rule)
+        return km_fail(error, "%s", rule);
+    return check_memory(op, c, error);
+}
+
+/* ---- tensors of a case --------------------------------------------------------------------- */
+
+void km_args_shape(const km_op *op, const km_pass *pass, const km_case *c, km_args *args)
+{
+    *args = (km_args){.params = c, .threads = 1};
+    for (const km_use *use = pass->use; use->access != KM_END; use++) {
+        km_tensor *t = &args->slot[use->slot];
+        op->shape(c, use->slot, t);
+        t->count = 1;
+        for (int d = 0; d < t->ndim; d++)
+            t->count *= t->dim[d];
+    }
+}
+
+double km_pass_bytes(const km_op *op, const km_pass *pass, const km_case *c)
+{
+    km_args args;
+    double bytes = 0;
+    km_args_shape(op, pass, c, &args);
+    for (const km_use *use = pass->use; use->access != KM_END; use++)
+        bytes += (use->access == KM_UPDATE ? 8.0 : 4.0) * (double)args.slot[use->slot].count;
+    return bytes;
+}
+
+double km_pass_flops(const km_op *op, const km_pass *pass, const km_case *c)
+{
+    km_args args;
+    int64_t largest = 0;
+    km_args_shape(op, pass, c, &args);
+    for (int s = 0; s < KM_SLOT_COUNT; s++)
+        largest = args.slot[s].count > largest ? args.slot[s].count : largest;
+    return pass->flops_each * (double)largest;
+}

@@ -1,0 +1,45 @@
+/* case.h: the text form of a case, and the tensors it implies.
+ *
+ *     CASE  := SIZE+ ("_" ATTR)*          n8c64h56w56_num_parameters64
+ *     SIZE  := letter digits              the op's size letters, any order, each at most once
+ *     ATTR  := name ["="] value           the op's attributes; value: a number, or a choice's name
+ *
+ * Short form in: sizes with a default and attributes may be left out. Canonical form out: every
+ * size in the op's order, then each attribute that differs from its default, numbers as short as
+ * possible. Attributes are rounded to float, as every float kernel receives them.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef KM_CASE_H
+#define KM_CASE_H
+
+#include <kernelmark.h>
+#include <stddef.h>
+
+#include "core/error.h"
+
+enum { KM_CASE_TEXT = 200 };
+
+/* A case of `op` with every attribute at its default and every size at its default or minimum. */
+void km_case_default(const km_op *op, km_case *c);
+
+/* Parses and checks; on failure the message names the part and the rule that it breaks. */
+int km_case_parse(const km_op *op, const char *text, km_case *c, km_error *error);
+
+/* Writes the canonical form. */
+void km_case_format(const km_op *op, const km_case *c, char text[KM_CASE_TEXT]);
+
+/* Ranges, the op's own rule, and that the tensors fit into this machine's memory. */
+int km_case_check(const km_op *op, const km_case *c, km_error *error);
+
+/* Sets the shape of every slot the pass declares (data stays NULL) and the params pointer. */
+void km_args_shape(const km_op *op, const km_pass *pass, const km_case *c, km_args *args);
+
+/* Bytes that the pass must move: each tensor read or written once, updated ones twice. */
+double km_pass_bytes(const km_op *op, const km_pass *pass, const km_case *c);
+
+/* Floating-point operations of the pass as its op declares them. */
+double km_pass_flops(const km_op *op, const km_pass *pass, const km_case *c);
+
+/* Elements in all tensors of the pass; INT64_MAX when that overflows. */
+int64_t km_pass_elements(const km_op *op, const km_pass *pass, const km_case *c);
+
+#endif

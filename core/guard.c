@@ -1,0 +1,132 @@
+/* guard.c: mmap with PROT_NONE pages at both ends.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "core/guard.h"
+
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+enum {
+    MAX_OPEN = 64,
+    DISPLACEMENT = 64,
+    REACH = 1024, /* bytes of canary on either side; farther out only the guard page watches */
+};
+
+/* A quiet NaN in every aligned float. */
+static const unsigned char canary[4] = {0xA5, 0xA5, 0xE5, 0x7F};
+
+/* The fault handler has no argument of ours: it finds the guards here. */
+static const km_guard *open_guards[MAX_OPEN];
+
+static size_t page_bytes(void)
+{
+    return (size_t)sysconf(_SC_PAGESIZE);
+}
+
+static void enlist(const km_guard *g)
+{
+    for (int i = 0; i < MAX_OPEN; i++)
+        if (!open_guards[i]) {
+            open_guards[i] = g;
+            return;
+        }
+}
+
+int km_guard_open(km_guard *g, const char *name, size_t bytes, km_error *error)
+{
+    size_t page = page_bytes(), room = (bytes + DISPLACEMENT + page - 1) / page * page;
+    char *map =
+        mmap(NULL, room + 2 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (map == MAP_FAILED || mprotect(map + page, room, PROT_READ | PROT_WRITE))
+        return km_fail(error, "cannot map %zu bytes for tensor %s", room, name);
+    /* as every contender gets it: large tensors should not be a test of the TLB */
+    if (room >= (size_t)4 << 20)
+        madvise(map + page, room, MADV_HUGEPAGE);
+    *g = (km_guard){.map = map, .room = room, .name = name};
+    enlist(g);
+    return 0;
+}
+
+void km_guard_close(km_guard *g)
+{
+    for (int i = 0; i < MAX_OPEN; i++)
+        if (open_guards[i] == g)
+            open_guards[i] = NULL;
+    if (g->map)
+        munmap(g->map, g->room + 2 * page_bytes());
+    *g = (km_guard){0};
+}
+
+static char *first_byte(const km_guard *g)
+{
+    return g->map + page_bytes();
+}
+
+static void fill_canary(char *from, const char *to)
+{
+    for (; from < to; from++)
+        *from = (char)canary[(uintptr_t)from & 3];
+}
+
+static char *canary_start(const km_guard *g)
+{
+    char *start = first_byte(g);
+    return g->data - start > REACH ? g->data - REACH : start;
+}
+
+static char *canary_end(const km_guard *g)
+{
+    char *end = first_byte(g) + g->room, *after = g->data + g->bytes;
+    return end - after > REACH ? after + REACH : end;
+}
+
+void *km_guard_place(km_guard *g, size_t bytes, km_side side, size_t shift)
+{
+    char *start = first_byte(g);
+    g->bytes = bytes;
+    g->data = side == KM_FLUSH_START ? start + shift : start + g->room - bytes - shift;
+    fill_canary(canary_start(g), g->data);
+    fill_canary(g->data + bytes, canary_end(g));
+    return g->data;
+}
+
+void km_guard_protect(const km_guard *g, int read_only)
+{
+    mprotect(first_byte(g), g->room, read_only ? PROT_READ : PROT_READ | PROT_WRITE);
+}
+
+int km_guard_check(const km_guard *g, km_error *error)
+{
+    for (const char *p = g->data - 1, *stop = canary_start(g); p >= stop; p--)
+        if ((unsigned char)*p != canary[(uintptr_t)p & 3])
+            return km_fail(error, "%s: overwritten %td bytes before its start", g->name,
+                           g->data - p);
+    for (const char *p = g->data + g->bytes, *stop = canary_end(g); p < stop; p++)
+        if ((unsigned char)*p != canary[(uintptr_t)p & 3])
+            return km_fail(error, "%s: overwritten %td bytes past its end", g->name,
+                           p - (g->data + g->bytes) + 1);
+    return 0;
+}
+
+int km_guard_blame(const void *address, int write, char *text, size_t size)
+{
+    const char *at = address, *what = write < 0 ? "access" : write ? "write" : "read";
+    size_t page = page_bytes();
+    for (int i = 0; i < MAX_OPEN; i++) {
+        const km_guard *g = open_guards[i];
+        if (!g || at < g->map || at >= g->map + g->room + 2 * page)
+            continue;
+        if (at >= g->data && at < g->data + g->bytes)
+            snprintf(text, size, "%s inside input %s, which is read-only", what, g->name);
+        else if (at < g->data)
+            snprintf(text, size, "%s of %s %td bytes before its start", what, g->name,
+                     g->data - at);
+        else
+            snprintf(text, size, "%s of %s past its end, at byte %td of %zu", what, g->name,
+                     at - g->data, g->bytes);
+        return 0;
+    }
+    return -1;
+}

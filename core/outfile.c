@@ -1,0 +1,78 @@
+/* outfile.c: write aside, then rename.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "core/outfile.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* A device or pipe (/dev/full, /dev/stdout, a fifo) is written to directly: it cannot be replaced.
+ */
+static int is_special(const char *path)
+{
+    struct stat s;
+    return !stat(path, &s) && !S_ISREG(s.st_mode) && !S_ISDIR(s.st_mode);
+}
+
+int km_outfile_open(km_outfile *out, const char *path, km_error *error)
+{
+    *out = (km_outfile){0};
+    if (strlen(path) >= sizeof out->path)
+        return km_fail(error, "output path is too long");
+    strcpy(out->path, path);
+    if (!strcmp(path, "-")) {
+        out->stream = stdout;
+        return 0;
+    }
+    struct stat s;
+    if (!stat(path, &s) && S_ISDIR(s.st_mode))
+        return km_fail(error, "cannot write %s: it is a directory", path);
+    if (!is_special(path))
+        snprintf(out->temporary, sizeof out->temporary, "%s.%d.tmp", path, (int)getpid());
+    out->stream = fopen(*out->temporary ? out->temporary : path, "w");
+    if (!out->stream) {
+        *out->temporary = 0;
+        return km_fail(error, "cannot write %s: %s", path, strerror(errno));
+    }
+    return 0;
+}
+
+int km_outfile_commit(km_outfile *out, km_error *error)
+{
+    errno = 0;
+    int failed = fflush(out->stream) || ferror(out->stream);
+    int why = errno;
+    if (out->stream == stdout) {
+        out->stream = NULL;
+        return failed ? km_fail(error, "cannot write standard output: %s", strerror(why)) : 0;
+    }
+    if (!failed && *out->temporary && fsync(fileno(out->stream))) {
+        why = errno;
+        failed = 1;
+    }
+    if (fclose(out->stream) && !failed) {
+        why = errno;
+        failed = 1;
+    }
+    out->stream = NULL;
+    if (!failed && *out->temporary && rename(out->temporary, out->path)) {
+        why = errno;
+        failed = 1;
+    }
+    if (failed) {
+        km_outfile_abort(out);
+        return km_fail(error, "cannot write %s: %s", out->path, strerror(why ? why : EIO));
+    }
+    return 0;
+}
+
+void km_outfile_abort(km_outfile *out)
+{
+    if (out->stream && out->stream != stdout)
+        fclose(out->stream);
+    out->stream = NULL;
+    if (*out->temporary)
+        unlink(out->temporary);
+}

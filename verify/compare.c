@@ -1,0 +1,120 @@
+/* compare.c: the error of one element, and the bounds it is held to.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "verify/compare.h"
+
+#include <float.h>
+#include <math.h>
+
+static const double unit_roundoff = 0x1p-24;
+
+/* 0 finite, 1 +Inf, 2 -Inf, 3 NaN */
+static int class_of(float v)
+{
+    return isnan(v) ? 3 : isinf(v) ? (v < 0 ? 2 : 1) : 0;
+}
+
+/* One unit in the last place of a float of this magnitude. */
+static double ulp_of(double v)
+{
+    int exponent;
+    if (fabs(v) < 0x1p-126)
+        return 0x1p-149;
+    frexp(v, &exponent);
+    return ldexp(1, exponent - 24);
+}
+
+double km_ulp_error(double got, double want)
+{
+    float rounded = (float)want;
+    if (class_of((float)got) != class_of(rounded))
+        return INFINITY;
+    /* just above FLT_MAX the expected value rounds to infinity: same class, no distance */
+    return class_of(rounded) ? 0 : fabs(got - want) / ulp_of(rounded);
+}
+
+double km_tolerance(const km_rule *rule, double want, int64_t i)
+{
+    const km_bound *b = &rule->bound;
+    switch (b->kind) {
+    case KM_EXACT:
+        return 0;
+    case KM_ULP:
+        return b->ulp * ulp_of((float)want);
+    case KM_MIXED:
+        return b->rtol * fabs(want) + b->atol * (rule->scale ? rule->scale[i] : 1);
+    case KM_SUM: {
+        double k = (double)rule->terms, slow = 8 * sqrt(k) + 8;
+        return (k + 8 < slow ? k + 8 : slow) * unit_roundoff * rule->scale[i] + 0x1p-126;
+    }
+    }
+    return 0;
+}
+
+static void note_error(km_figures *f, double error, double want, double tolerance, double ulp)
+{
+    double rel = want != 0 ? error / fabs(want) : error > 0 ? INFINITY : 0;
+    double used = tolerance > 0 ? error / tolerance : error > 0 ? INFINITY : 0;
+    f->max_abs = fmax(f->max_abs, error);
+    f->max_ulp = fmax(f->max_ulp, ulp);
+    f->bound_used = fmax(f->bound_used, used);
+    /* next to a zero, relative error says nothing */
+    if (fabs(want) >= 0x1p-126)
+        f->max_rel = fmax(f->max_rel, rel);
+}
+
+int km_compare_one(const km_rule *rule, float got, double want, int64_t i, km_figures *figures)
+{
+    float rounded = (float)want;
+    int same_class = class_of(got) == class_of(rounded), right = same_class;
+    if (same_class && class_of(rounded) == 0) {
+        if (rule->bound.kind == KM_EXACT)
+            want = rounded;
+        double error = fabs(got - want), tolerance = km_tolerance(rule, want, i);
+        int flushed = rule->flush && got == 0 && fabs(want) < 0x1p-126;
+        right = flushed || error <= tolerance; /* false for a NaN on either side */
+        if (!flushed)
+            note_error(figures, error, want, tolerance, error / ulp_of(rounded));
+    } else if (!same_class) {
+        /* an overflow by rounding: FLT_MAX against infinity, within the bound */
+        double error = fabs((double)got - want);
+        right = isfinite(want) && isfinite(got) && error <= km_tolerance(rule, want, i);
+        if (!right)
+            figures->max_ulp = figures->bound_used = INFINITY;
+    }
+    figures->elements++;
+    if (!right && figures->wrong++ == 0) {
+        figures->first_wrong = i;
+        figures->got = got;
+        figures->want = want;
+    }
+    return right;
+}
+
+void km_compare(const km_rule *rule, const float *got, const double *want, int64_t count,
+                km_figures *figures)
+{
+    km_figures own = km_figures_none();
+    for (int64_t i = 0; i < count; i++)
+        km_compare_one(rule, got[i], want[i], i, &own);
+    km_figures_add(figures, &own);
+}
+
+km_figures km_figures_none(void)
+{
+    return (km_figures){.first_wrong = -1};
+}
+
+void km_figures_add(km_figures *into, const km_figures *more)
+{
+    into->elements += more->elements;
+    into->max_abs = fmax(into->max_abs, more->max_abs);
+    into->max_rel = fmax(into->max_rel, more->max_rel);
+    into->max_ulp = fmax(into->max_ulp, more->max_ulp);
+    into->bound_used = fmax(into->bound_used, more->bound_used);
+    if (!into->wrong && more->wrong) {
+        into->first_wrong = more->first_wrong;
+        into->got = more->got;
+        into->want = more->want;
+    }
+    into->wrong += more->wrong;
+}

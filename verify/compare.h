@@ -1,0 +1,51 @@
+/* compare.h: element by element against the oracle. The class (NaN, +Inf, -Inf, finite) must match
+ * first, then the error must lie within the bound; never a norm over the tensor.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef KM_COMPARE_H
+#define KM_COMPARE_H
+
+#include <kernelmark.h>
+#include <stddef.h>
+
+/* Errors over all comparisons that were added up. */
+typedef struct km_figures {
+    int64_t elements; /* compared */
+    int64_t wrong;    /* outside the bound, or of another class */
+    double max_ulp;   /* in units in the last place of the expected value as float */
+    double max_abs, max_rel;
+    double bound_used;   /* largest error / bound; above 1 is wrong */
+    int64_t first_wrong; /* index; -1: none */
+    double got, want;    /* there */
+} km_figures;
+
+/* What decides about one tensor. */
+typedef struct km_rule {
+    km_bound bound;
+    int64_t terms; /* K of KM_SUM */
+    /* Element by element: S of KM_SUM; of KM_MIXED a factor of atol, NULL meaning 1. */
+    const double *scale;
+    int flush; /* nonzero: an expected value below 2^-126 may come out as 0 */
+} km_rule;
+
+/* Distance in units in the last place of `want` rounded to float (2^-149 in the subnormal range);
+ * infinity when the classes differ. */
+double km_ulp_error(double got, double want);
+
+/* The tolerance of the rule for element i; 0 for KM_EXACT. */
+double km_tolerance(const km_rule *rule, double want, int64_t i);
+
+/* Whether got is right, adding to the figures; i selects S. */
+int km_compare_one(const km_rule *rule, float got, double want, int64_t i, km_figures *figures);
+
+/* Compares count elements and adds to the figures; indexes reported are those of this call. */
+void km_compare(const km_rule *rule, const float *got, const double *want, int64_t count,
+                km_figures *figures);
+
+/* Empty figures. */
+km_figures km_figures_none(void);
+
+/* Keeps the worst of both and adds the counts; the first wrong element of `into` stays if it has
+ * one. */
+void km_figures_add(km_figures *into, const km_figures *more);
+
+#endif

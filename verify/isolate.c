@@ -1,0 +1,135 @@
+/* isolate.c: fork, wait with a deadline, and a fault handler that blames a guarded tensor.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "verify/isolate.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#include "core/guard.h"
+
+enum { REASON = 256, FAULT_EXIT = 113 };
+
+static char *fault_text; /* shared with the parent */
+
+void *km_shared_open(size_t bytes)
+{
+    void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    return p == MAP_FAILED ? NULL : p;
+}
+
+void km_shared_close(void *memory, size_t bytes)
+{
+    if (memory)
+        munmap(memory, bytes);
+}
+
+static int was_write(const void *context)
+{
+#if defined __x86_64__
+    /* bit 1 of the page fault's error code */
+    return (int)(((const ucontext_t *)context)->uc_mcontext.gregs[REG_ERR] >> 1 & 1);
+#else
+    (void)context;
+    return -1;
+#endif
+}
+
+static void on_fault(int signal, siginfo_t *info, void *context)
+{
+    char where[REASON - 40];
+    if ((signal != SIGSEGV && signal != SIGBUS) ||
+        km_guard_blame(info->si_addr, was_write(context), where, sizeof where))
+        snprintf(fault_text, REASON, "%s (%s)", strsignal(signal),
+                 signal == SIGILL ? "an instruction this CPU lacks" : "outside every tensor");
+    else
+        snprintf(fault_text, REASON, "%s", where);
+    _exit(FAULT_EXIT);
+}
+
+/* On a stack of its own: the kernel's may be what overflowed. */
+static void catch_faults(void)
+{
+    static char stack[64 << 10];
+    const int signals[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT};
+    sigaltstack(&(stack_t){.ss_sp = stack, .ss_size = sizeof stack}, NULL);
+    struct sigaction action = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_ONSTACK};
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
+        sigaction(signals[i], &action, NULL);
+}
+
+static _Noreturn void child(void (*body)(void *context), void *context)
+{
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* an interrupted run leaves nobody behind */
+    catch_faults();
+    body(context);
+    fflush(NULL);
+    _exit(0);
+}
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* Waits with pauses that grow to 5 ms; 0 when the deadline passed. */
+static int wait_until(pid_t pid, int *status, double deadline)
+{
+    for (long pause = 20000;; pause = pause < 5000000 ? pause * 2 : pause) {
+        pid_t got = waitpid(pid, status, WNOHANG);
+        if (got == pid)
+            return 1;
+        if (now() > deadline)
+            return 0;
+        nanosleep(&(struct timespec){.tv_nsec = pause}, NULL);
+    }
+}
+
+static int judge(int status, char *reason, size_t size)
+{
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+        return 0;
+    if (WIFEXITED(status) && WEXITSTATUS(status) == FAULT_EXIT)
+        snprintf(reason, size, "%s", fault_text);
+    else if (WIFSIGNALED(status))
+        snprintf(reason, size, "killed by signal %d: %s", WTERMSIG(status),
+                 strsignal(WTERMSIG(status)));
+    else
+        snprintf(reason, size, "the kernel's process ended with status %d", WEXITSTATUS(status));
+    return -1;
+}
+
+int km_isolate(void (*body)(void *context), void *context, double timeout_seconds, char *reason,
+               size_t size)
+{
+    int status, result;
+    if (!fault_text)
+        fault_text = km_shared_open(REASON);
+    fflush(NULL);
+    pid_t pid = fault_text ? fork() : -1;
+    if (pid < 0) {
+        snprintf(reason, size, "cannot start a process: %s", strerror(errno));
+        return -1;
+    }
+    if (pid == 0)
+        child(body, context);
+    if (wait_until(pid, &status, now() + timeout_seconds)) {
+        result = judge(status, reason, size);
+    } else {
+        kill(pid, SIGKILL);
+        waitpid(pid, &status, 0);
+        snprintf(reason, size, "no answer within %.0f s", timeout_seconds);
+        result = -1;
+    }
+    return result;
+}
