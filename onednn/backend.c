@@ -3,7 +3,7 @@
  * A third opinion and the peer to beat, not an oracle: it is held to the gates only, and its
  * bits may depend on the thread count. SPDX-License-Identifier: Apache-2.0 */
 #include "dnnl_compat.h"
-#include "kernelmark.h"
+#include <kernelmark.h>
 
 #include <stdio.h>
 

@@ -8,7 +8,7 @@
 #define KM_ONEDNN_PLAN_H
 
 #include "dnnl_compat.h"
-#include "kernelmark.h"
+#include <kernelmark.h>
 
 enum { MAX_STEPS = 2, MAX_ARGS = 8, MAX_MEMORIES = 16 };
 

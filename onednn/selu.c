@@ -8,7 +8,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "plan.h"
 
-static const char *forward(const km_args *args, void **plan)
+static const char *forward(const km_args *args, void **out)
 {
     const link links[] = {
         {dnnl_binary_mul, CONSTANT, 1, 0, KM_X}, /* nothing: a place to hang the post-ops on */
@@ -16,10 +16,10 @@ static const char *forward(const km_args *args, void **plan)
         {dnnl_eltwise_linear, ELTWISE, attr(args, KM_SCALE), 0, KM_X},
     };
     const chain c = {KM_X, KM_Y, 3, links};
-    return km_onednn_open(args, km_onednn_chain, &c, plan);
+    return km_onednn_open(args, km_onednn_chain, &c, out);
 }
 
-static const char *backward(const km_args *args, void **plan)
+static const char *backward(const km_args *args, void **out)
 {
     const float scale = attr(args, KM_SCALE), alpha = attr(args, KM_ALPHA);
     if (!(scale > 0 && alpha >= 0))
@@ -32,7 +32,7 @@ static const char *backward(const km_args *args, void **plan)
         {dnnl_binary_mul, TENSOR, 0, 0, KM_GRAD_Y},
     };
     const chain c = {KM_Y, KM_GRAD_X, 5, links};
-    return km_onednn_open(args, km_onednn_chain, &c, plan);
+    return km_onednn_open(args, km_onednn_chain, &c, out);
 }
 
 const km_kernel km_onednn_selu[] = {

@@ -10,17 +10,17 @@
 
 static const float smooth_threshold = 17;
 
-static const char *open_eltwise(const km_args *args, void **plan, int backward)
+static const char *open_eltwise(const km_args *args, void **out, int backward)
 {
     const eltwise e = {dnnl_eltwise_soft_relu, attr(args, KM_BETA), 0, backward, KM_X};
-    return km_onednn_open(args, km_onednn_eltwise, &e, plan);
+    return km_onednn_open(args, km_onednn_eltwise, &e, out);
 }
 
-static const char *open_chain(const km_args *args, void **plan, km_slot dst, const link *links,
+static const char *open_chain(const km_args *args, void **out, km_slot dst, const link *links,
                               int count)
 {
     const chain c = {KM_X, dst, count, links};
-    return km_onednn_open(args, km_onednn_chain, &c, plan);
+    return km_onednn_open(args, km_onednn_chain, &c, out);
 }
 
 /* The largest float t with x > t exactly where beta x > threshold. */
@@ -41,7 +41,7 @@ static const char *refuse(const km_args *args)
     return NULL;
 }
 
-static const char *forward(const km_args *args, void **plan)
+static const char *forward(const km_args *args, void **out)
 {
     const float beta = attr(args, KM_BETA);
     const link smooth[] = {
@@ -62,13 +62,13 @@ static const char *forward(const km_args *args, void **plan)
     if (reason)
         return reason;
     if (attr(args, KM_THRESHOLD) < smooth_threshold)
-        return open_chain(args, plan, KM_Y, selecting, 7);
+        return open_chain(args, out, KM_Y, selecting, 7);
     if (beta == 1 || soft_relu_has_alpha)
-        return open_eltwise(args, plan, 0);
-    return open_chain(args, plan, KM_Y, smooth, 3);
+        return open_eltwise(args, out, 0);
+    return open_chain(args, out, KM_Y, smooth, 3);
 }
 
-static const char *backward(const km_args *args, void **plan)
+static const char *backward(const km_args *args, void **out)
 {
     const float beta = attr(args, KM_BETA);
     const link smooth[] = {
@@ -88,10 +88,10 @@ static const char *backward(const km_args *args, void **plan)
     if (reason)
         return reason;
     if (attr(args, KM_THRESHOLD) < smooth_threshold)
-        return open_chain(args, plan, KM_GRAD_X, selecting, 6);
+        return open_chain(args, out, KM_GRAD_X, selecting, 6);
     if (beta == 1 || soft_relu_has_alpha)
-        return open_eltwise(args, plan, 1);
-    return open_chain(args, plan, KM_GRAD_X, smooth, 3);
+        return open_eltwise(args, out, 1);
+    return open_chain(args, out, KM_GRAD_X, smooth, 3);
 }
 
 const km_kernel km_onednn_softplus[] = {
