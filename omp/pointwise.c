@@ -2,7 +2,8 @@
  *
  * Slices start at multiples of 64 bytes and are as long as possible, so that an inner kernel that
  * streams past the cache for large tensors still sees a large one. Each element's bits depend on
- * its inputs only, hence not on the thread count. SPDX-License-Identifier: Apache-2.0 */
+ * its inputs only, hence not on the thread count.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
 
 #include "core/registry.h"
