@@ -110,11 +110,11 @@ static void describe(const void *plan_, km_kernel_info *info)
     L(leaky_relu, STREAM, STREAM)                                                                  \
     L(elu, EXP, STREAM)                                                                            \
     L(selu, EXP, STREAM)                                                                           \
-    L(gelu, EXP, EXP)                                                                              \
-    L(silu, EXP, EXP)                                                                              \
-    L(mish, EXP, EXP)                                                                              \
+    L(gelu, HEAVY, HEAVY)                                                                          \
+    L(silu, EXP, HEAVY)                                                                            \
+    L(mish, HEAVY, HEAVY)                                                                          \
     L(hardswish, STREAM, STREAM)                                                                   \
-    L(softplus, EXP, EXP)
+    L(softplus, HEAVY, HEAVY)
 
 /* open must know which op it is for: one entry point per op and pass. */
 #define ENTRY(op, forward, backward)                                                               \

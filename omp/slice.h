@@ -7,7 +7,12 @@
 #include <stddef.h>
 
 /* What an element costs: decides from which size a second thread pays. */
-typedef enum km_omp_class { KM_OMP_STREAM, KM_OMP_EXP, KM_OMP_CLASSES } km_omp_class;
+typedef enum km_omp_class {
+    KM_OMP_STREAM, /* loads and stores */
+    KM_OMP_EXP,    /* one exp */
+    KM_OMP_HEAVY,  /* exp and log, erf or a derivative of these */
+    KM_OMP_CLASSES
+} km_omp_class;
 
 /* Threads for this many elements: no more than args->threads, and each has a grain's worth. The
  * grain is the class's, or KERNELMARK_OMP_GRAIN (elements per thread) if that is set. */
