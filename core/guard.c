@@ -8,7 +8,11 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { MAX_OPEN = 64, DISPLACEMENT = 64 };
+enum {
+    MAX_OPEN = 64,
+    DISPLACEMENT = 64,
+    REACH = 1024, /* bytes of canary on either side; farther out only the guard page watches */
+};
 
 /* A quiet NaN in every aligned float. */
 static const unsigned char canary[4] = {0xA5, 0xA5, 0xE5, 0x7F};
@@ -66,19 +70,16 @@ static void fill_canary(char *from, const char *to)
         *from = (char)canary[(uintptr_t)from & 3];
 }
 
-/* The canary need not reach through a huge map: a page on either side of the data is enough. */
 static char *canary_start(const km_guard *g)
 {
     char *start = first_byte(g);
-    size_t page = page_bytes();
-    return g->data - start > (ptrdiff_t)page ? g->data - page : start;
+    return g->data - start > REACH ? g->data - REACH : start;
 }
 
 static char *canary_end(const km_guard *g)
 {
     char *end = first_byte(g) + g->room, *after = g->data + g->bytes;
-    size_t page = page_bytes();
-    return end - after > (ptrdiff_t)page ? after + page : end;
+    return end - after > REACH ? after + REACH : end;
 }
 
 void *km_guard_place(km_guard *g, size_t bytes, km_side side, size_t shift)
