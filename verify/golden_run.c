@@ -8,16 +8,16 @@
 #include <string.h>
 
 #include "core/case.h"
-#include "core/guard.h"
-#include "core/names.h"
 #include "core/registry.h"
+#include "verify/bed.h"
 #include "verify/isolate.h"
 
-static const double timeout_seconds = 120;
+enum { TIMEOUT_SECONDS = 120 };
 
 /* What the child tells; its results follow in the same memory. */
 typedef struct verdict {
     int finished; /* 0: a kernel ended the process by itself */
+    int computed; /* the kernel ran: there are results */
     km_golden_status status;
     char reason[400];
     char impl[96];
@@ -28,137 +28,117 @@ typedef struct stage {
     const km_backend *backend;
     int threads;
     verdict *verdict;
-    float *result[KM_SLOT_COUNT];  /* in shared memory */
-    km_guard guard[KM_SLOT_COUNT]; /* of the slots that the pass, or the one that saves, declares */
+    float *result[KM_SLOT_COUNT]; /* in shared memory */
 } stage;
 
 /* ---- in the child --------------------------------------------------------------------------- */
 
-static void shape_args(stage *s, const km_backend *backend, const km_pass *pass, km_args *args)
+/* The pass on recorded inputs, in the form that a test bed lays out. */
+static km_work work_of(const km_golden_case *c, const km_pass *pass)
 {
-    km_args_shape(s->c->op, pass, &s->c->params, args);
-    args->threads = backend->flags & KM_THREADED ? s->threads : 1;
-    args->layout = KM_PLAIN;
+    km_work w = {.op = c->op, .pass = pass, .params = c->params};
+    km_args_shape(c->op, pass, &c->params, &w.shape);
+    for (const km_use *use = pass->use; use->access != KM_END; use++)
+        if (use->access != KM_WRITE)
+            w.input[use->slot] = c->tensor[KM_GOLDEN_INPUT][use->slot].array.data;
+    return w;
 }
 
 /* No element may pass because nobody wrote it: NaN, unless NaN is what is expected. */
-static void fill_unwritten(const stage *s, km_slot slot, float *data, int64_t count)
+static void fill_unwritten(const km_golden_case *c, km_bed *bed)
 {
-    const double *want = s->c->tensor[KM_GOLDEN_EXPECTED][slot].array.data;
-    for (int64_t i = 0; i < count; i++)
-        data[i] = want && isnan(want[i]) ? 0x1p100f : NAN;
-}
-
-static int place(stage *s, km_slot slot, int64_t count, km_error *error)
-{
-    const km_npy *input = &s->c->tensor[KM_GOLDEN_INPUT][slot].array;
-    const km_use *use = km_use_find(s->c->pass, slot);
-    const size_t bytes = (size_t)count * sizeof(float);
-    km_guard *g = &s->guard[slot];
-    if (g->map)
-        return 0;
-    if (km_guard_open(g, km_slot_name[slot], bytes, error))
-        return -1;
-    float *data = km_guard_place(g, bytes, KM_FLUSH_END, 0);
-    if (!input->data || (use && use->access == KM_WRITE)) {
-        fill_unwritten(s, slot, data, count);
-        return 0;
+    for (const km_use *use = bed->work->pass->use; use->access != KM_END; use++) {
+        const double *want = c->tensor[KM_GOLDEN_EXPECTED][use->slot].array.data;
+        const km_tensor *t = &bed->args.slot[use->slot];
+        float *data = t->data;
+        for (int64_t i = 0; use->access == KM_WRITE && i < t->count; i++)
+            data[i] = want && isnan(want[i]) ? 0x1p100f : NAN;
     }
-    memcpy(data, input->data, bytes);
-    if (!use || use->access == KM_READ)
-        km_guard_protect(g, 1);
-    return 0;
 }
 
-/* Gives every declared slot its memory. */
-static int place_all(stage *s, const km_pass *pass, km_args *args, km_error *error)
+static void copy_impl(const km_kernel *kernel, const void *plan, char impl[96])
 {
-    for (const km_use *use = pass->use; use->access != KM_END; use++) {
-        km_tensor *t = &args->slot[use->slot];
-        if (place(s, use->slot, t->count, error))
-            return -1;
-        t->data = s->guard[use->slot].data;
-    }
-    return 0;
-}
-
-/* NULL, or why the kernel declines. */
-static const char *run_kernel(const km_kernel *kernel, km_args *args, char impl[96])
-{
-    const char *declined = kernel->open ? kernel->open(args, &args->plan) : NULL;
-    if (declined)
-        return declined;
-    kernel->run(args);
     km_kernel_info info = {0};
-    if (impl && kernel->describe) {
-        kernel->describe(args->plan, &info);
-        snprintf(impl, 96, "%s", info.impl);
-    }
-    if (kernel->close)
-        kernel->close(args->plan);
-    return NULL;
+    if (kernel->describe)
+        kernel->describe(plan, &info);
+    snprintf(impl, 96, "%s", info.impl);
 }
 
-/* Runs the saving pass by the backend's own kernel, or by ref's where it has none that takes it. */
-static int make_saved(stage *s, km_error *error)
+/* Runs one pass of one backend as a user would. The bed stays open: the results lie in it. */
+static km_golden_status run_pass(const stage *s, const km_backend *backend, const km_work *work,
+                                 km_bed *bed, km_error *error)
 {
-    const km_pass *pass = s->c->saved_by;
+    const km_kernel *kernel = km_kernel_find(backend, work->op->name, work->pass->name);
+    const km_run_plan how = {.side = KM_FLUSH_END};
+    const km_cell cell = {.threads = backend->flags & KM_THREADED ? s->threads : 1,
+                          .layout = KM_PLAIN};
+    const char *declined;
+    if (km_bed_open(bed, work, error))
+        return KM_GOLDEN_ERROR;
+    km_bed_lay(bed, work, &how, &cell);
+    fill_unwritten(s->c, bed);
+    km_bed_plan(bed, kernel, &declined);
+    if (declined) {
+        km_fail(error, "%s", declined);
+        km_bed_close(bed);
+        return KM_GOLDEN_SKIPPED;
+    }
+    int misbehaved = km_bed_run(bed, kernel, error);
+    copy_impl(kernel, bed->args.plan, s->verdict->impl);
+    km_bed_unplan(bed, kernel);
+    return misbehaved ? KM_GOLDEN_WRONG : KM_GOLDEN_OK;
+}
+
+/* Runs the saving pass by the backend's own kernel, or by ref's where it has none that takes it, and
+ * hands its results to the pass that reads them. */
+static km_golden_status save(const stage *s, km_work *work, km_error *error)
+{
+    static km_bed bed; /* the results live in it until the child ends */
+    static km_work saving;
     const km_backend *tries[] = {s->backend, km_backend_find("ref")};
-    const char *declined = "no backend has it";
-    for (size_t i = 0; pass && i < 2; i++) {
+    km_golden_status status = KM_GOLDEN_SKIPPED;
+    km_error why = {"no backend has it"};
+    saving = work_of(s->c, s->c->saved_by);
+    for (size_t i = 0; i < 2 && status == KM_GOLDEN_SKIPPED; i++) {
         const km_kernel *kernel =
-            tries[i] ? km_kernel_find(tries[i], s->c->op->name, pass->name) : NULL;
-        km_args args;
-        if (!kernel || !kernel->run)
-            continue;
-        shape_args(s, tries[i], pass, &args);
-        if (place_all(s, pass, &args, error))
-            return -1;
-        declined = run_kernel(kernel, &args, NULL);
-        if (!declined)
-            break;
+            tries[i] ? km_kernel_find(tries[i], saving.op->name, saving.pass->name) : NULL;
+        if (kernel && kernel->run)
+            status = run_pass(s, tries[i], &saving, &bed, &why);
     }
-    for (const km_use *use = s->c->pass->use; pass && use->access != KM_END; use++)
-        if (use->access == KM_READ && s->guard[use->slot].map)
-            km_guard_protect(&s->guard[use->slot], 1);
-    return pass && declined ? km_fail(error, "%s for saved tensors: %s", pass->name, declined) : 0;
+    if (status != KM_GOLDEN_OK)
+        km_fail(error, "%s for what it saves: %s", saving.pass->name, why.text);
+    for (const km_use *use = work->pass->use; use->access != KM_END; use++)
+        if (use->access == KM_READ && !work->input[use->slot])
+            work->input[use->slot] = bed.args.slot[use->slot].data;
+    return status;
 }
 
-static void decide(verdict *v, km_golden_status status, const char *reason)
+static void hand_over(const stage *s, const km_bed *bed)
 {
-    v->status = status;
-    snprintf(v->reason, sizeof v->reason, "%s", reason);
-}
-
-static void hand_over(stage *s)
-{
-    km_error error;
-    for (int i = 0; i < KM_SLOT_COUNT; i++) {
-        const km_guard *g = &s->guard[i];
-        if (g->map && km_guard_check(g, &error))
-            decide(s->verdict, KM_GOLDEN_WRONG, error.text);
+    for (int i = 0; i < KM_SLOT_COUNT; i++)
         if (s->result[i])
-            memcpy(s->result[i], g->data, g->bytes);
-    }
+            memcpy(s->result[i], bed->args.slot[i].data,
+                   (size_t)bed->args.slot[i].count * sizeof(float));
 }
 
 static void child(void *context)
 {
-    stage *s = context;
-    verdict *v = s->verdict;
+    const stage *s = context;
     const km_golden_case *c = s->c;
-    const km_kernel *kernel = km_kernel_find(s->backend, c->op->name, c->pass->name);
-    const char *declined = NULL;
-    km_error error;
-    km_args args;
-    shape_args(s, s->backend, c->pass, &args);
-    if (make_saved(s, &error) || place_all(s, c->pass, &args, &error))
-        decide(v, KM_GOLDEN_ERROR, error.text);
-    else if ((declined = run_kernel(kernel, &args, v->impl)))
-        decide(v, KM_GOLDEN_SKIPPED, declined);
-    else
-        hand_over(s);
-    v->finished = 1;
+    km_work work = work_of(c, c->pass);
+    km_bed bed = {0};
+    km_error error = {0};
+    km_golden_status status = c->saved_by ? save(s, &work, &error) : KM_GOLDEN_OK;
+    if (status == KM_GOLDEN_OK) {
+        status = run_pass(s, s->backend, &work, &bed, &error);
+        s->verdict->computed = status == KM_GOLDEN_OK || status == KM_GOLDEN_WRONG;
+    }
+    if (s->verdict->computed)
+        hand_over(s, &bed);
+    s->verdict->status = status;
+    snprintf(s->verdict->reason, sizeof s->verdict->reason, "%s",
+             status == KM_GOLDEN_OK ? "" : error.text);
+    s->verdict->finished = 1;
 }
 
 /* ---- in the parent -------------------------------------------------------------------------- */
@@ -171,8 +151,8 @@ static km_rule element_rule(const km_golden_rule *rule, const float *scale, int6
     return (km_rule){.bound = rule->bound};
 }
 
-void km_golden_compare(const km_golden_case *c, km_slot slot, const float *got,
-                       km_figures *figures, km_golden_worst *worst)
+void km_golden_compare(const km_golden_case *c, km_slot slot, const float *got, km_figures *figures,
+                       km_golden_worst *worst)
 {
     const km_npy *expected = &c->tensor[KM_GOLDEN_EXPECTED][slot].array;
     const int64_t *mask = c->tensor[KM_GOLDEN_MASK][slot].array.data;
@@ -203,9 +183,8 @@ static void judge(km_golden_run *run, const km_golden_case *c)
             km_golden_compare(c, (km_slot)s, run->got[s], &run->figures, &run->worst);
     if (run->status == KM_GOLDEN_OK && run->figures.wrong) {
         run->status = KM_GOLDEN_WRONG;
-        snprintf(run->reason, sizeof run->reason,
-                 "%lld of %lld elements outside the tolerance", (long long)run->figures.wrong,
-                 (long long)run->figures.elements);
+        snprintf(run->reason, sizeof run->reason, "%lld of %lld elements outside the tolerance",
+                 (long long)run->figures.wrong, (long long)run->figures.elements);
     }
 }
 
@@ -236,7 +215,7 @@ static void collect(km_golden_run *run, const stage *s, const char *crash)
     snprintf(run->reason, sizeof run->reason, "%s", crash ? crash : v->reason);
     memcpy(run->impl, v->impl, sizeof run->impl);
     run->impl[sizeof run->impl - 1] = 0;
-    if (run->status != KM_GOLDEN_OK && run->status != KM_GOLDEN_WRONG)
+    if (crash || !v->computed)
         return;
     for (int i = 0; i < KM_SLOT_COUNT; i++)
         run->got[i] = s->result[i];
@@ -268,7 +247,7 @@ void km_golden_run_open(km_golden_run *run, const km_golden_case *c, const km_ba
     } else if (share(run, &s)) {
         run->status = KM_GOLDEN_ERROR;
         snprintf(run->reason, sizeof run->reason, "no memory to share with a child process");
-    } else if (km_isolate(child, &s, timeout_seconds, crash, sizeof crash)) {
+    } else if (km_isolate(child, &s, TIMEOUT_SECONDS, crash, sizeof crash)) {
         collect(run, &s, crash);
     } else {
         collect(run, &s, s.verdict->finished ? NULL : "the kernel ended its process");

@@ -35,8 +35,8 @@ typedef struct km_golden_run {
 } km_golden_run;
 
 /* The worst element of one tensor, and how many are wrong, under the recorded rule. */
-void km_golden_compare(const km_golden_case *c, km_slot slot, const float *got,
-                       km_figures *figures, km_golden_worst *worst);
+void km_golden_compare(const km_golden_case *c, km_slot slot, const float *got, km_figures *figures,
+                       km_golden_worst *worst);
 
 void km_golden_run_open(km_golden_run *run, const km_golden_case *c, const km_backend *backend,
                         int threads);

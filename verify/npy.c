@@ -24,7 +24,8 @@ static const char magic[6] = {'\x93', 'N', 'U', 'M', 'P', 'Y'};
 static const struct {
     const char *name;
     size_t bytes;
-} types[KM_NPY_TYPES] = {[KM_NPY_F4] = {"<f4", 4}, [KM_NPY_F8] = {"<f8", 8}, [KM_NPY_I8] = {"<i8", 8}};
+} types[KM_NPY_TYPES] = {
+    [KM_NPY_F4] = {"<f4", 4}, [KM_NPY_F8] = {"<f8", 8}, [KM_NPY_I8] = {"<i8", 8}};
 
 const char *km_npy_type_name(km_npy_type type)
 {

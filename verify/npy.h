@@ -37,7 +37,7 @@ int km_npy_same_shape(const km_npy *a, const km_npy *b);
  * checked before memory is taken for the data. Messages do not name the file. */
 int km_npy_read(FILE *file, const km_npy *declared, km_npy *a, km_error *error);
 
-/* Writes format 1.0, byte for byte what numpy.save writes. Errors stay in ferror(file). */
+/* Writes format 1.0, the data at a multiple of 64 bytes. Errors stay in ferror(file). */
 void km_npy_write(FILE *file, const km_npy *a);
 
 void km_npy_free(km_npy *a);
