@@ -233,7 +233,7 @@ static void examine(void *job_)
     int done = open_plan(exam, &bed) || exam_case(exam, &bed);
     km_bed_unplan(&bed, exam->cell->kernel);
     km_bed_close(&bed);
-    if (!done && !exam->options->case_only && !km_exam_sweep(exam))
+    if (!done && !exam->options->case_only && !exam->options->no_sweep && !km_exam_sweep(exam))
         km_exam_specials(exam);
 }
 

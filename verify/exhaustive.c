@@ -11,6 +11,7 @@
 
 #include "core/registry.h"
 #include "verify/isolate.h"
+#include "verify/work.h"
 
 enum { BLOCK = 1 << 16, MAX_PROCESSES = 64 };
 static const double timeout_seconds = 6 * 3600;
