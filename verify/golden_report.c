@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "verify/golden_report.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <math.h>
@@ -65,84 +66,84 @@ void km_golden_print(FILE *out, const km_golden_record *r)
 
 /* ---- JSON ----------------------------------------------------------------------------------- */
 
-/* Text from a foreign file may be no UTF-8: then ASCII, as far as it goes. */
-static json_t *text(const char *value)
+/* Text from a foreign file may be no UTF-8: then ASCII, as far as it goes. Empty text is left out. */
+static void put_text(json_t *o, const char *key, const char *text)
 {
     char ascii[400];
-    json_t *json = json_string(value);
-    if (json)
-        return json;
-    snprintf(ascii, sizeof ascii, "%s", value);
+    if (!*text || !json_object_set_new(o, key, json_string(text)))
+        return;
+    snprintf(ascii, sizeof ascii, "%s", text);
     for (char *p = ascii; *p; p++)
         if ((unsigned char)*p >= 0x80)
             *p = '?';
-    return json_string(ascii);
+    json_object_set_new(o, key, json_string(ascii));
 }
 
-static json_t *number(double value)
+static void put_real(json_t *o, const char *key, double value)
 {
-    return isfinite(value) ? json_real(value) : json_null();
+    if (isfinite(value))
+        json_object_set_new(o, key, json_real(value));
 }
 
-static json_t *element_value(double value)
+static void put_element(json_t *o, const char *key, double value)
 {
-    return isnan(value)   ? json_string("nan")
-           : isinf(value) ? json_string(value < 0 ? "-inf" : "inf")
-                          : json_real(value);
+    if (isnan(value))
+        put_text(o, key, "nan");
+    else if (isinf(value))
+        put_text(o, key, value < 0 ? "-inf" : "inf");
+    else
+        put_real(o, key, value);
 }
 
-static void add_names(json_t *object, const km_golden_record *r)
+static void put_names(json_t *o, const km_golden_record *r)
 {
-    json_object_set_new(object, "type", json_string("golden"));
-    json_object_set_new(object, "case", text(r->name));
-    json_object_set_new(object, "op", text(r->c->op_name));
-    json_object_set_new(object, "pass", text(r->c->direction));
-    if (r->c->op) {
-        char params[KM_CASE_TEXT];
+    char params[KM_CASE_TEXT] = "";
+    put_text(o, "type", "golden");
+    put_text(o, "case", r->name);
+    put_text(o, "op", r->c->op_name);
+    put_text(o, "pass", r->c->direction);
+    if (r->c->op)
         km_case_format(r->c->op, &r->c->params, params);
-        json_object_set_new(object, "params", json_string(params));
-    }
-    json_object_set_new(object, "backend", r->backend ? text(r->backend->name) : json_null());
-    json_object_set_new(object, "status", json_string(km_golden_status_name[r->run->status]));
-    if (*r->run->reason)
-        json_object_set_new(object, "reason", text(r->run->reason));
-    if (*r->run->impl)
-        json_object_set_new(object, "impl", text(r->run->impl));
+    put_text(o, "params", params);
+    put_text(o, "backend", r->backend ? r->backend->name : "");
+    put_text(o, "status", km_golden_status_name[r->run->status]);
+    put_text(o, "reason", r->run->reason);
+    put_text(o, "impl", r->run->impl);
 }
 
-static json_t *figures(const km_figures *f)
+static json_t *figures_json(const km_figures *f)
 {
-    json_t *object = json_object();
-    json_object_set_new(object, "max_ulp", number(f->max_ulp));
-    json_object_set_new(object, "max_abs", number(f->max_abs));
-    json_object_set_new(object, "max_rel", number(f->max_rel));
-    json_object_set_new(object, "bound_used", number(f->bound_used));
-    json_object_set_new(object, "elements", json_integer(f->elements));
-    json_object_set_new(object, "wrong", json_integer(f->wrong));
-    return object;
+    json_t *o = json_object();
+    put_real(o, "max_ulp", f->max_ulp);
+    put_real(o, "max_abs", f->max_abs);
+    put_real(o, "max_rel", f->max_rel);
+    put_real(o, "bound_used", f->bound_used);
+    json_object_set_new(o, "elements", json_integer(f->elements));
+    json_object_set_new(o, "wrong", json_integer(f->wrong));
+    return o;
 }
 
-static json_t *worst(const km_golden_worst *w)
+static json_t *worst_json(const km_golden_worst *w)
 {
-    json_t *object = json_object();
-    json_object_set_new(object, "tensor", json_string(km_slot_name[w->slot]));
-    json_object_set_new(object, "index", json_integer(w->index));
-    json_object_set_new(object, "got", element_value(w->got));
-    json_object_set_new(object, "want", element_value(w->want));
-    json_object_set_new(object, "ulp", number(w->ulp));
-    json_object_set_new(object, "bound_used", number(w->used));
-    return object;
+    json_t *o = json_object();
+    put_text(o, "tensor", km_slot_name[w->slot]);
+    json_object_set_new(o, "index", json_integer(w->index));
+    put_element(o, "got", w->got);
+    put_element(o, "want", w->want);
+    put_real(o, "ulp", w->ulp);
+    put_real(o, "bound_used", w->used);
+    return o;
 }
 
 int km_golden_print_json(FILE *out, const km_golden_record *r, km_error *error)
 {
-    json_t *object = json_object();
-    add_names(object, r);
+    json_t *o = json_object();
+    put_names(o, r);
     if (r->run->status == KM_GOLDEN_OK || r->run->status == KM_GOLDEN_WRONG)
-        json_object_set_new(object, "verify", figures(&r->run->figures));
+        json_object_set_new(o, "verify", figures_json(&r->run->figures));
     if (r->run->worst.slot >= 0)
-        json_object_set_new(object, "worst", worst(&r->run->worst));
-    int failed = !object || json_dumpf(object, out, JSON_COMPACT) || fputc('\n', out) == EOF;
-    json_decref(object);
-    return failed ? km_fail(error, "cannot write JSON") : 0;
+        json_object_set_new(o, "worst", worst_json(&r->run->worst));
+    int failed = !o || json_dumpf(o, out, JSON_COMPACT) || fputc('\n', out) == EOF;
+    json_decref(o);
+    return failed ? km_fail(error, "cannot write JSON: %s", strerror(errno)) : 0;
 }

@@ -18,7 +18,8 @@ extern const char *const km_golden_status_name[KM_GOLDEN_STATUSES];
 
 void km_golden_print(FILE *out, const km_golden_record *r);
 
-/* One line of JSON; numbers that JSON lacks become null, as element values "nan", "inf", "-inf". */
+/* One line of JSON. What is empty or no finite number is left out; elements got and wanted that JSON
+ * has no number for are "nan", "inf" and "-inf". */
 int km_golden_print_json(FILE *out, const km_golden_record *r, km_error *error);
 
 /* Writes what was computed to folder/BACKEND/CASE/FILE in the recorded shape, as float. Where nothing

@@ -120,7 +120,7 @@ static void json_lines(void **state)
     worst = json_object_get(line, "worst");
     assert_int_equal(json_integer_value(json_object_get(worst, "index")), 3);
     assert_string_equal(json_string_value(json_object_get(worst, "want")), "nan");
-    assert_true(json_is_null(json_object_get(worst, "ulp")));
+    assert_null(json_object_get(worst, "ulp"));
     json_decref(line);
     fclose(o.json);
     o.json = fopen("/dev/full", "w");
