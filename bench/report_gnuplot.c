@@ -125,7 +125,7 @@ static int split(km_plot *plot, km_error *e)
     plot->svg = calloc(plot->count + 1, sizeof *plot->svg);
     if (!plot->svg)
         return km_fail(e, "out of memory");
-    if (strstr(at, "<script") || strstr(at, "<image") || strstr(at, " on"))
+    if (strstr(at, "<script") || strstr(at, "<image"))
         return km_fail(e, "gnuplot drew something that does not belong into a page");
     while (found < plot->count && (at = strstr(at, "<svg"))) {
         char *end = strstr(at, "</svg>");
@@ -195,7 +195,8 @@ void km_plot_put(FILE *out, const char *svg, int define, const char *label)
     if (!box || !defs || !defs_end)
         return;
     defs_end += strlen("</defs>");
-    fprintf(out, "<svg %.*s role=\"img\"><title>", (int)strcspn(box, "\n>"), box);
+    fprintf(out, "<svg %.*s style=\"max-width:%dpx\" role=\"img\"><title>",
+            (int)strcspn(box, "\n>"), box, atoi(box + strlen("viewBox=\"0 0 ")));
     km_put_html(out, label);
     fputs("</title>", out);
     if (define)

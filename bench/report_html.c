@@ -1,0 +1,273 @@
+/* report_html.c: the report as one page that needs no network and no script.
+ *
+ * All charts are drawn before the first byte is written, so that a missing gnuplot leaves nothing
+ * half done.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "report_html.h"
+#include "report_text.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* One run of the page. */
+typedef struct chapter {
+    km_view *view;
+    km_charts *charts; /* one per group */
+} chapter;
+
+typedef struct book {
+    const km_report *report;
+    chapter *chapter;
+    km_plot plot;
+    bool defined; /* the marker shapes are on the page */
+} book;
+
+void km_html_group_name(FILE *out, const km_group *g)
+{
+    fprintf(out, "%" PRId64 " thread%s, ", g->threads, g->threads == 1 ? "" : "s");
+    km_put_html(out, g->layout);
+    fputs(" layout", out);
+}
+
+static void put_chart(FILE *out, book *b, size_t index, const char *label)
+{
+    km_plot_put(out, b->plot.svg[index], !b->defined, label);
+    b->defined = true;
+}
+
+/* ---- verdict, machine, method --------------------------------------------------------------- */
+
+static void put_verdict(FILE *out, const km_report *report)
+{
+    int64_t count[KM_STATUS_COUNT] = {0}, cells = 0;
+    for (size_t i = 0; i < report->run_count; i++) {
+        cells += (int64_t)report->run[i]->cell_count;
+        for (int s = 0; s < KM_STATUS_COUNT; s++)
+            count[s] += report->run[i]->count[s];
+    }
+    const char *verdict = km_verdict(count);
+    fprintf(out, "<section class=\"verdict %s\"><p><strong>%s</strong>: %" PRId64 " of %" PRId64
+                 " cells are verified right</p>\n<ul class=counts>",
+            strcmp(verdict, "passed") ? "failed" : "passed", verdict, count[KM_OK], cells);
+    for (int s = 0; s < KM_STATUS_COUNT; s++)
+        fprintf(out, "<li><strong>%" PRId64 "</strong> %s", count[s], km_status_names[s]);
+    fputs("</ul></section>\n", out);
+}
+
+static void put_pair(FILE *out, const char *term, const char *text)
+{
+    if (!*text)
+        return;
+    fprintf(out, "<dt>%s<dd>", term);
+    km_put_html(out, text);
+    putc('\n', out);
+}
+
+static void put_roofs(FILE *out, const km_run *run)
+{
+    if (!run->fma_count)
+        return;
+    fputs("<dt>Measured arithmetic<dd>", out);
+    for (size_t i = 0; i < run->fma_count; i++) {
+        fputs(i ? ", " : "", out);
+        km_put_html(out, run->fma[i].name);
+        fprintf(out, " %s", km_text_number(run->fma[i].number, " GFLOP/s").s);
+    }
+    putc('\n', out);
+}
+
+static void put_machine(FILE *out, const km_run *run)
+{
+    fputs("<dl>\n<dt>Machine<dd>", out);
+    km_put_machine(out, run, km_put_html);
+    fputs("\n<dt>Build<dd>", out);
+    km_put_build(out, run, km_put_html);
+    putc('\n', out);
+    put_pair(out, "Commit", run->commit);
+    put_pair(out, "Flags", run->flags);
+    put_roofs(out, run);
+    put_pair(out, "Run file", run->path);
+    fputs("</dl>\n", out);
+}
+
+static const char method[] =
+    "<p>Every cell is an op, a pass, a case, a backend. It is checked against a double-precision "
+    "oracle first and timed only if it is right; a cell that is not ok has no time. A time is the "
+    "median of the samples with its 95 % interval. A speed-up is the reference's median over the "
+    "cell's; over several cases it is the geometric mean over those that every backend with a "
+    "figure in the row has. The interval of a ratio carries those of the medians through the "
+    "mean. Max ULP is the largest distance from the oracle in units of the last place.</p>\n";
+
+/* ---- charts --------------------------------------------------------------------------------- */
+
+static void put_matrix(FILE *out, book *b, const km_group *g, const km_charts *c)
+{
+    if (c->has_matrix) {
+        fputs("<figure><figcaption>Speed-up over the reference, ", out);
+        km_html_group_name(out, g);
+        fputs(": blue is faster, orange slower; the number is the figure. A dash has its reason "
+              "in the notes.</figcaption>\n",
+              out);
+        put_chart(out, b, c->matrix, "Speed-up of each backend for each op and pass; the table "
+                                     "above has the same figures");
+        fputs("</figure>\n", out);
+    }
+}
+
+static void put_sweep(FILE *out, book *b, const km_group *g, const km_charts *c)
+{
+    if (!c->panel_count)
+        return;
+    fputs("<figure class=grid><figcaption>Billion elements per second (up) by number of elements "
+          "(across), ",
+          out);
+    km_html_group_name(out, g);
+    fputs(". Both axes are logarithmic.</figcaption>\n", out);
+    put_chart(out, b, c->legend, "Key: colour, dash and marker of each backend");
+    fputs("<div class=panels>\n", out);
+    for (size_t i = 0; i < c->panel_count; i++) {
+        char label[700];
+        snprintf(label, sizeof label, "%s %s%s%s: elements per second by size",
+                 c->panel[i].row->op, c->panel[i].row->pass, *c->panel[i].attributes ? ", " : "",
+                 c->panel[i].attributes + (*c->panel[i].attributes == '_'));
+        put_chart(out, b, c->panel[i].chart, label);
+    }
+    fputs("</div></figure>\n", out);
+}
+
+static void put_roofline(FILE *out, book *b, const km_group *g, const km_charts *c)
+{
+    if (!c->has_roofline)
+        return;
+    fputs("<figure class=\"scroll wide\"><figcaption>Each point is a cell, each line a limit "
+          "measured on this machine, ",
+          out);
+    km_html_group_name(out, g);
+    fputs(". A point near the line of the level that holds its tensors, or near the arithmetic "
+          "line of its ISA, leaves little to gain.</figcaption>\n",
+          out);
+    put_chart(out, b, c->roofline, "Roofline: GFLOP per second by FLOP per byte of every cell, "
+                                   "with the measured limits; the table of every cell has the "
+                                   "share of the roof");
+    fputs("</figure>\n", out);
+}
+
+/* ---- the page ------------------------------------------------------------------------------- */
+
+static void put_heading(FILE *out, const book *b, size_t run, const char *id, const char *text)
+{
+    fprintf(out, "<h2 id=%s%zu>%s", id, run, text);
+    if (b->report->run_count > 1) {
+        fputs(": ", out);
+        km_put_html(out, b->report->run[run]->path);
+    }
+    fputs("</h2>\n", out);
+}
+
+static void put_reproduce(FILE *out, const km_run *run)
+{
+    fputs("<p>On the same machine, at the same commit:</p>\n<pre>git checkout ", out);
+    km_put_html(out, *run->commit ? run->commit : "COMMIT");
+    fputs("\n./run                              # builds, verifies, times, reports\n"
+          "kernelmark bench --json run.jsonl",
+          out);
+    if (run->threads > 0)
+        fprintf(out, " --threads %" PRId64, run->threads);
+    if (run->seed >= 0)
+        fprintf(out, " --seed %" PRId64, run->seed);
+    fputs("\nkernelmark report run.jsonl --html report.html</pre>\n"
+          "<p>One cell alone: <code>kernelmark bench op/pass/case/backend</code>, "
+          "for example <code>kernelmark bench ",
+          out);
+    if (run->cell_count) {
+        const km_cell_record *c = &run->cells[run->cell_count - 1];
+        const char *part[] = {c->op, c->pass, c->case_text, c->backend};
+        for (int i = 0; i < 4; i++) {
+            fputs(i ? "/" : "", out);
+            km_put_html(out, part[i]);
+        }
+    }
+    fputs("</code>.</p>\n", out);
+    if (run->dirty)
+        fputs("<p>This build had uncommitted changes: the commit alone does not give it.</p>\n",
+              out);
+}
+
+static void put_chapter(FILE *out, book *b, size_t i)
+{
+    km_view *v = b->chapter[i].view;
+    km_charts *charts = b->chapter[i].charts;
+    put_heading(out, b, i, "summary", "Summary");
+    for (size_t g = 0; g < v->group_count; g++)
+        km_html_speedups(out, &v->group[g]);
+    km_html_notes(out, v);
+    put_heading(out, b, i, "machine", "Machine and method");
+    put_machine(out, v->run);
+    fputs(method, out);
+    put_heading(out, b, i, "matrix", "Speed-up matrix");
+    for (size_t g = 0; g < v->group_count; g++)
+        put_matrix(out, b, &v->group[g], &charts[g]);
+    put_heading(out, b, i, "sweep", "Speed by size");
+    for (size_t g = 0; g < v->group_count; g++)
+        put_sweep(out, b, &v->group[g], &charts[g]);
+    put_heading(out, b, i, "roofline", "Roofline");
+    for (size_t g = 0; g < v->group_count; g++)
+        put_roofline(out, b, &v->group[g], &charts[g]);
+    put_heading(out, b, i, "notok", "Cells that are not ok");
+    km_html_not_ok(out, v->run);
+    put_heading(out, b, i, "reproduce", "How to reproduce");
+    put_reproduce(out, v->run);
+    put_heading(out, b, i, "cells", "Every cell");
+    km_html_cells(out, v->run);
+}
+
+static int prepare(book *b, km_error *e)
+{
+    b->chapter = calloc(b->report->run_count + 1, sizeof *b->chapter);
+    if (!b->chapter)
+        return km_fail(e, "out of memory");
+    for (size_t i = 0; i < b->report->run_count; i++) {
+        chapter *c = &b->chapter[i];
+        c->view = km_view_of(b->report->run[i], b->report, e);
+        if (!c->view)
+            return -1;
+        c->charts = calloc(c->view->group_count + 1, sizeof *c->charts);
+        for (size_t g = 0; g < c->view->group_count; g++)
+            if (!c->charts ||
+                km_charts_add(&b->plot, c->view->run, &c->view->group[g], &c->charts[g]))
+                return km_fail(e, "out of memory");
+    }
+    return km_plot_render(&b->plot, e);
+}
+
+static void release(book *b)
+{
+    for (size_t i = 0; b->chapter && i < b->report->run_count; i++) {
+        chapter *c = &b->chapter[i];
+        for (size_t g = 0; c->charts && g < c->view->group_count; g++)
+            km_charts_free(&c->charts[g]);
+        free(c->charts);
+        km_view_free(c->view);
+    }
+    free(b->chapter);
+    km_plot_close(&b->plot);
+}
+
+int km_report_html(FILE *out, const km_report *report, km_error *e)
+{
+    book b = {.report = report};
+    int bad = km_plot_open(&b.plot, e);
+    if (!bad)
+        bad = prepare(&b, e);
+    if (!bad) {
+        fputs(km_html_head, out);
+        fputs("<h1>kernelmark report</h1>\n", out);
+        put_verdict(out, report);
+        for (size_t i = 0; i < report->run_count; i++)
+            put_chapter(out, &b, i);
+        fputs("</body>\n</html>\n", out);
+    }
+    release(&b);
+    return bad;
+}
