@@ -11,7 +11,7 @@
 static const char *const colours[] = {"#0072B2", "#D55E00", "#009E73", "#AA3377",
                                       "#B8860B", "#2A9FD6", "#000000"};
 static const int markers[] = {7, 9, 5, 13, 11, 15, 4};
-static const char *const dashes[] = {"solid", "(8,3)", "(2,3)", "(8,3,2,3)",
+static const char *const dashes[] = {"solid",  "(8,3)", "(2,3)", "(8,3,2,3)",
                                      "(12,4)", "(4,2)", "solid"};
 enum { STYLES = sizeof markers / sizeof *markers };
 
@@ -37,7 +37,7 @@ void km_chart_frame(km_plot *plot)
 
 /* ---- speed-up matrix ------------------------------------------------------------------------ */
 
-enum { LABEL_WIDTH = 7, COLUMN = 86, LINE = 22, TOP = 30, LEGEND = 56 };
+enum { LABEL_WIDTH = 7, COLUMN = 86, LINE = 22, TOP = 30, LEGEND = 56, RIGHT = 20 };
 
 static int label_width(const km_group *g)
 {
@@ -81,7 +81,8 @@ static void put_labels(km_plot *plot, const km_group *g)
             if (b == g->baseline)
                 continue;
             fprintf(plot->script, "set label '%s' at %d,%zu center front textcolor rgb '%s'\n",
-                    km_text_speedup(speedup).s, x++, r, log2(speedup) > 3 ? "#FFFFFF" : "#111111");
+                    km_text_speedup(speedup).s, x++, r,
+                    log2(speedup) > 4.2 ? "#FFFFFF" : "#111111");
         }
     }
 }
@@ -104,7 +105,7 @@ bool km_chart_matrix(km_plot *plot, const km_group *g, size_t *index)
     size_t columns = g->backend_count - (g->baseline != KM_NO_BACKEND);
     if (!columns || !g->row_count || g->baseline == KM_NO_BACKEND)
         return false;
-    int left = label_width(g), width = left + COLUMN * (int)columns + 8;
+    int left = label_width(g), width = left + COLUMN * (int)columns + RIGHT;
     int height = TOP + LINE * (int)g->row_count + LEGEND;
     *index = km_plot_begin(plot, width, height);
     km_chart_frame(plot);
@@ -116,7 +117,7 @@ bool km_chart_matrix(km_plot *plot, const km_group *g, size_t *index)
             "set lmargin at screen %.5f\nset rmargin at screen %.5f\n"
             "set tmargin at screen %.5f\nset bmargin at screen %.5f\n"
             "set xrange [-0.5:%zu.5]\nset yrange [%zu.5:-0.5]\n",
-            (double)left / width, (width - 8.0) / width, 1 - (double)TOP / height,
+            (double)left / width, (double)(width - RIGHT) / width, 1 - (double)TOP / height,
             (double)LEGEND / height, columns - 1, g->row_count - 1);
     /* Below 1x orange, 1x white, above blue: light to dark, so that it also reads in grey. */
     fprintf(plot->script,
@@ -128,7 +129,8 @@ bool km_chart_matrix(km_plot *plot, const km_group *g, size_t *index)
             "'16×' 4, '32×' 5, '64×' 6) scale 0 font ',11'\n"
             "set style fill solid noborder\n"
             "plot $box using 1:2:(0.48):(0.45):3 with boxxyerror lc palette notitle\n",
-            (double)left / width, 28.0 / height, (width - 8.0 - left) / width, 10.0 / height);
+            (double)left / width, 28.0 / height, (double)(width - RIGHT - left) / width,
+            10.0 / height);
     return true;
 }
 

@@ -142,9 +142,8 @@ static int split(km_plot *plot, km_error *e)
 int km_plot_render(km_plot *plot, km_error *e)
 {
     FILE *out = tmpfile(), *complaints = tmpfile();
-    int bad = out && complaints
-                  ? run_child(plot, out, complaints, e)
-                  : km_fail(e, "cannot make a temporary file: %s", strerror(errno));
+    int bad = out && complaints ? run_child(plot, out, complaints, e)
+                                : km_fail(e, "cannot make a temporary file: %s", strerror(errno));
     if (!bad)
         bad = split(plot, e);
     if (out)

@@ -47,8 +47,9 @@ static void put_verdict(FILE *out, const km_report *report)
             count[s] += report->run[i]->count[s];
     }
     const char *verdict = km_verdict(count);
-    fprintf(out, "<section class=\"verdict %s\"><p><strong>%s</strong>: %" PRId64 " of %" PRId64
-                 " cells are verified right</p>\n<ul class=counts>",
+    fprintf(out,
+            "<section class=\"verdict %s\"><p><strong>%s</strong>: %" PRId64 " of %" PRId64
+            " cells are verified right</p>\n<ul class=counts>",
             strcmp(verdict, "passed") ? "failed" : "passed", verdict, count[KM_OK], cells);
     for (int s = 0; s < KM_STATUS_COUNT; s++)
         fprintf(out, "<li><strong>%" PRId64 "</strong> %s", count[s], km_status_names[s]);
@@ -109,8 +110,9 @@ static void put_matrix(FILE *out, book *b, const km_group *g, const km_charts *c
         fputs(": blue is faster, orange slower; the number is the figure. A dash has its reason "
               "in the notes.</figcaption>\n",
               out);
-        put_chart(out, b, c->matrix, "Speed-up of each backend for each op and pass; the table "
-                                     "above has the same figures");
+        put_chart(out, b, c->matrix,
+                  "Speed-up of each backend for each op and pass; the table "
+                  "above has the same figures");
         fputs("</figure>\n", out);
     }
 }
@@ -128,8 +130,8 @@ static void put_sweep(FILE *out, book *b, const km_group *g, const km_charts *c)
     fputs("<div class=panels>\n", out);
     for (size_t i = 0; i < c->panel_count; i++) {
         char label[700];
-        snprintf(label, sizeof label, "%s %s%s%s: elements per second by size",
-                 c->panel[i].row->op, c->panel[i].row->pass, *c->panel[i].attributes ? ", " : "",
+        snprintf(label, sizeof label, "%s %s%s%s: elements per second by size", c->panel[i].row->op,
+                 c->panel[i].row->pass, *c->panel[i].attributes ? ", " : "",
                  c->panel[i].attributes + (*c->panel[i].attributes == '_'));
         put_chart(out, b, c->panel[i].chart, label);
     }
@@ -147,9 +149,10 @@ static void put_roofline(FILE *out, book *b, const km_group *g, const km_charts 
     fputs(". A point near the line of the level that holds its tensors, or near the arithmetic "
           "line of its ISA, leaves little to gain.</figcaption>\n",
           out);
-    put_chart(out, b, c->roofline, "Roofline: GFLOP per second by FLOP per byte of every cell, "
-                                   "with the measured limits; the table of every cell has the "
-                                   "share of the roof");
+    put_chart(out, b, c->roofline,
+              "Roofline: GFLOP per second by FLOP per byte of every cell, "
+              "with the measured limits; the table of every cell has the "
+              "share of the roof");
     fputs("</figure>\n", out);
 }
 
@@ -206,8 +209,10 @@ static void put_chapter(FILE *out, book *b, size_t i)
     put_machine(out, v->run);
     fputs(method, out);
     put_heading(out, b, i, "matrix", "Speed-up matrix");
+    fputs("<div class=row>\n", out);
     for (size_t g = 0; g < v->group_count; g++)
         put_matrix(out, b, &v->group[g], &charts[g]);
+    fputs("</div>\n", out);
     put_heading(out, b, i, "sweep", "Speed by size");
     for (size_t g = 0; g < v->group_count; g++)
         put_sweep(out, b, &v->group[g], &charts[g]);

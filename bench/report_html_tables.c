@@ -56,8 +56,7 @@ static void put_speedup_row(FILE *out, const km_group *g, const km_row *row)
     if (row->max_ulp == KM_NO_BACKEND) {
         fputs("<td>–<td class=t>", out);
     } else {
-        fprintf(out, "<td>%s<td class=t>",
-                km_text_number(row->entry[row->max_ulp].max_ulp, "").s);
+        fprintf(out, "<td>%s<td class=t>", km_text_number(row->entry[row->max_ulp].max_ulp, "").s);
         km_put_html(out, g->backend[row->max_ulp]);
     }
     fprintf(out, "<td>%zu of %zu\n", row->common, row->case_count);

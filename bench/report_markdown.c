@@ -1,4 +1,5 @@
-/* report_markdown.c: the report as a comment or job summary shows it: verdict first, details folded.
+/* report_markdown.c: the report as a comment or job summary shows it: verdict first, details
+ * folded.
  *
  * Comments end at 65,536 characters, so every table line goes through a budget; what does not fit
  * is counted and named, never silently gone.
@@ -15,8 +16,8 @@
 enum { MOST_LINES = 57000, MOST_TABLES = 56000 };
 
 typedef struct page {
-    FILE *out; /* into memory */
-    long mark; /* where the current table line began */
+    FILE *out;       /* into memory */
+    long mark;       /* where the current table line began */
     size_t dropped;  /* lines of the current table */
     size_t sections; /* tables */
 } page;
@@ -207,9 +208,10 @@ static void put_time_line(page *p, const km_group *g, const km_row *row, size_t 
     for (size_t b = 0; b < g->backend_count; b++) {
         const km_cell_record *cell = km_row_cell(row, which_case, b);
         bool timed = km_cell_timed(cell);
-        fprintf(p->out, " %s |", timed ? km_text_time(cell->ns.median).s
-                                 : cell && cell->status != KM_OK ? km_status_names[cell->status]
-                                                                 : "–");
+        fprintf(p->out, " %s |",
+                timed                           ? km_text_time(cell->ns.median).s
+                : cell && cell->status != KM_OK ? km_status_names[cell->status]
+                                                : "–");
     }
     end_line(p);
 }

@@ -66,9 +66,9 @@ void km_view_free(km_view *view);
 const km_cell_record *km_row_cell(const km_row *row, size_t which_case, size_t backend);
 bool km_cell_timed(const km_cell_record *cell);
 
-/* Over the baseline's cell of the same case, else what the run recorded; NAN if neither is known. */
-double km_cell_speedup(const km_group *group, const km_row *row, size_t which_case,
-                       size_t backend);
+/* Over the baseline's cell of the same case, else what the run recorded; NAN if neither is known.
+ */
+double km_cell_speedup(const km_group *group, const km_row *row, size_t which_case, size_t backend);
 
 /* report_stats.c: fill in the figures of a group whose grids are complete. */
 void km_group_figures(km_group *group);

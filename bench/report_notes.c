@@ -82,7 +82,8 @@ static const char *silent_reason(const km_row *row, const km_entry *entry)
         return "has no cell here";
     if (!entry->timed)
         return "was not timed";
-    return row->common ? "has no baseline to compare with" : "has no case in common with the others";
+    return row->common ? "has no baseline to compare with"
+                       : "has no case in common with the others";
 }
 
 static char *note_text(const km_group *g, const km_row *row, size_t backend)

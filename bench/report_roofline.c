@@ -1,9 +1,8 @@
 /* report_roofline.c: every timed cell against the machine's measured limits.
  *
  * Across: arithmetic per byte that the op must move (each tensor once). Up: GFLOP/s reached. A cell
- * cannot lie above the arithmetic limit of its ISA, nor above the bandwidth of the level its tensors
- * fit in.
- * SPDX-License-Identifier: Apache-2.0 */
+ * cannot lie above the arithmetic limit of its ISA, nor above the bandwidth of the level its
+ * tensors fit in. SPDX-License-Identifier: Apache-2.0 */
 #include "report_charts.h"
 #include "report_text.h"
 
@@ -34,7 +33,8 @@ static bool applies(const km_run *run, const km_group *g, const km_bandwidth *ro
     return true;
 }
 
-/* A level has a figure for each mix of reads and writes: the fastest one that writes is the roof. */
+/* A level has a figure for each mix of reads and writes: the fastest one that writes is the roof.
+ */
 static bool is_roof(const km_run *run, const km_group *g, size_t which)
 {
     const km_bandwidth *roof = &run->bandwidth[which];
@@ -45,9 +45,9 @@ static bool is_roof(const km_run *run, const km_group *g, size_t which)
         if (i == which || strcmp(other->level, roof->level) != 0 || !applies(run, g, other))
             continue;
         bool writes = roof->writes > 0, other_writes = other->writes > 0;
-        if (other_writes != writes ? other_writes
-                                   : other->gbps > roof->gbps ||
-                                         (other->gbps == roof->gbps && i < which))
+        if (other_writes != writes
+                ? other_writes
+                : other->gbps > roof->gbps || (other->gbps == roof->gbps && i < which))
             return false;
     }
     return true;
@@ -61,7 +61,8 @@ static void widen(limits *l, double x, double y)
     l->y1 = fmax(l->y1, y);
 }
 
-/* Room for the points, and for the corner where the slowest roof meets the peak. */
+/* Room for the points, for the names of the flat roofs right of them, and for the corner where the
+ * slowest roof meets the peak. */
 static limits find_limits(const km_run *run, const km_group *g)
 {
     limits l = {INFINITY, 0, INFINITY, 0, NAN};
@@ -78,7 +79,7 @@ static limits find_limits(const km_run *run, const km_group *g)
     for (size_t i = 0; i < run->bandwidth_count; i++)
         if (is_roof(run, g, i) && l.peak > 0)
             widen(&l, fmin(l.peak / run->bandwidth[i].gbps, l.x1 * 30), l.peak);
-    return (limits){l.x0 / 2, l.x1 * 2, l.y0 / 2, fmax(l.y1, l.peak > 0 ? l.peak : 0) * 2.2,
+    return (limits){l.x0 / 2, l.x1 * 5, l.y0 / 2, fmax(l.y1, l.peak > 0 ? l.peak : 0) * 1.7,
                     l.peak};
 }
 

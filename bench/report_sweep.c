@@ -1,6 +1,7 @@
 /* report_sweep.c: the size sweep: elements per second against elements, a panel per op and pass.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "report_charts.h"
+#include "report_text.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -11,6 +12,10 @@ enum { WIDTH = 300, HEIGHT = 200, LEGEND_HEIGHT = 34, LEGEND_ENTRY = 120 };
 typedef struct point {
     double elements, rate; /* rate in elements per ns, which is Gelem/s */
 } point;
+
+typedef struct extent {
+    point low, high;
+} extent;
 
 static int by_elements(const void *a, const void *b)
 {
@@ -59,7 +64,26 @@ static bool is_first_of_attributes(const km_row *row, size_t which_case)
     return true;
 }
 
-static void put_axes(km_plot *plot, const km_panel *panel)
+/* 1, 2, 5, 10 ... over less than two decades, else powers of ten: gnuplot itself marks decades
+ * only, which leaves a flat panel with one number or none. */
+static void put_ticks(km_plot *plot, char axis, double low, double high)
+{
+    static const double steps[] = {1, 2, 5};
+    int each = axis == 'y' && high / low < 80 ? 3 : 1;
+    const char *separator = "";
+    fprintf(plot->script, "set %ctics (", axis);
+    for (int decade = (int)floor(log10(low)); pow(10, decade) <= high; decade++)
+        for (int i = 0; i < each; i++) {
+            double at = steps[i] * pow(10, decade);
+            if (at < low || at > high)
+                continue;
+            fprintf(plot->script, "%s'%s' %.6g", separator, km_text_short(at).s, at);
+            separator = ", ";
+        }
+    fputs(")\n", plot->script);
+}
+
+static void put_axes(km_plot *plot, const km_panel *panel, const extent *box)
 {
     char title[700];
     snprintf(title, sizeof title, "%s %s%s%s", panel->row->op, panel->row->pass,
@@ -67,19 +91,31 @@ static void put_axes(km_plot *plot, const km_panel *panel)
     km_chart_frame(plot);
     fputs("set title ", plot->script);
     km_plot_text(plot, title);
-    fputs(" offset 0,-0.6\n"
-          "set logscale xy\nset mxtics 1\nset mytics 1\n"
-          "set format x '%.0s%c'\nset format y '%g'\n"
-          "set xtics 10\nset offsets graph 0.04, graph 0.04, graph 0.08, graph 0.08\n"
-          "set lmargin at screen 0.135\nset rmargin at screen 0.98\n"
-          "set tmargin at screen 0.87\nset bmargin at screen 0.13\n",
-          plot->script);
+    fprintf(plot->script,
+            " offset 0,-0.6\nset logscale xy\nset mxtics 1\nset mytics 1\n"
+            "set xrange [%.6g:%.6g]\n"
+            "set yrange [%.6g:%.6g]\n"
+            "set lmargin at screen 0.135\nset rmargin at screen 0.98\n"
+            "set tmargin at screen 0.87\nset bmargin at screen 0.13\n",
+            box->low.elements / 1.6, box->high.elements * 1.6, box->low.rate / 1.35,
+            box->high.rate * 1.35);
+    put_ticks(plot, 'x', box->low.elements / 1.6, box->high.elements * 1.6);
+    put_ticks(plot, 'y', box->low.rate / 1.35, box->high.rate * 1.35);
+}
+
+static void widen(extent *box, point p)
+{
+    box->low.elements = fmin(box->low.elements, p.elements);
+    box->low.rate = fmin(box->low.rate, p.rate);
+    box->high.elements = fmax(box->high.elements, p.elements);
+    box->high.rate = fmax(box->high.rate, p.rate);
 }
 
 /* Draws a panel; false if no backend has a point in it, and then nothing was begun. */
 static bool add_panel(km_plot *plot, const km_group *g, km_panel *panel, point *list)
 {
     bool begun = false;
+    extent box = {{INFINITY, INFINITY}, {0, 0}};
     for (size_t b = 0; b < g->backend_count; b++) {
         size_t count = find_points(panel, b, list);
         if (!count)
@@ -88,13 +124,15 @@ static bool add_panel(km_plot *plot, const km_group *g, km_panel *panel, point *
             panel->chart = km_plot_begin(plot, WIDTH, HEIGHT);
         begun = true;
         fprintf(plot->script, "$b%zu << EOD\n", b);
-        for (size_t i = 0; i < count; i++)
+        for (size_t i = 0; i < count; i++) {
             fprintf(plot->script, "%.6g %.6g\n", list[i].elements, list[i].rate);
+            widen(&box, list[i]);
+        }
         fputs("EOD\n", plot->script);
     }
     if (!begun)
         return false;
-    put_axes(plot, panel);
+    put_axes(plot, panel, &box);
     const char *separator = "plot";
     for (size_t b = 0; b < g->backend_count; b++) {
         if (!find_points(panel, b, list))

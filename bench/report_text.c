@@ -78,6 +78,17 @@ km_text km_text_bytes(int64_t bytes)
     return t;
 }
 
+km_text km_text_short(double value)
+{
+    static const char *units[] = {"", "k", "M", "G", "T"};
+    int i = 0;
+    for (; i < 4 && value >= 999.5; i++)
+        value /= 1000;
+    km_text t;
+    snprintf(t.s, sizeof t.s, "%.3g%s", value, units[i]);
+    return t;
+}
+
 km_text km_text_superscript(size_t number)
 {
     static const char *digit[] = {"⁰", "¹", "²", "³", "⁴", "⁵", "⁶", "⁷", "⁸", "⁹"};

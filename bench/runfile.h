@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define KM_RUN_SCHEMA "kernelmark-run"
+#define KM_RUN_SCHEMA  "kernelmark-run"
 #define KM_RUN_VERSION 1
 
 enum { KM_OK, KM_WRONG, KM_SKIPPED, KM_CRASHED, KM_STATUS_COUNT };

@@ -249,8 +249,8 @@ static int parse_isas(json_t *list, km_run *run, km_error *e)
     char *end = run->isas_buffer = calloc(length, 1);
     if (!end)
         return km_fail(e, "out of memory");
-    json_array_foreach(list, i, value)
-        end = stpcpy(stpcpy(end, i ? " " : ""), json_string_value(value));
+    json_array_foreach(list, i, value) end =
+        stpcpy(stpcpy(end, i ? " " : ""), json_string_value(value));
     run->isas = run->isas_buffer;
     return 0;
 }

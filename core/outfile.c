@@ -84,7 +84,8 @@ int km_outfile_commit(km_outfile *out, km_error *e)
 {
     const char *name = out->path ? out->path : "stdout";
     errno = 0;
-    int bad = fflush(out->stream) || ferror(out->stream) || (out->aside && sync_stream(out->stream));
+    int bad =
+        fflush(out->stream) || ferror(out->stream) || (out->aside && sync_stream(out->stream));
     int why = errno;
     if (out->stream != stdout && fclose(out->stream) && !bad) {
         bad = 1;
