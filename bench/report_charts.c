@@ -22,8 +22,10 @@ void km_chart_style(km_plot *plot, const km_group *g, size_t backend)
         return;
     }
     bool after_base = g->baseline != KM_NO_BACKEND && backend > g->baseline;
-    size_t i = (backend - after_base) % STYLES;
-    fprintf(plot->script, " lc rgb '%s' dt %s lw 1.5 pt %d", colours[i], dashes[i], markers[i]);
+    size_t i = backend - after_base;
+    size_t shape = (i + i / STYLES) % STYLES; /* past the last colour: another shape with it */
+    fprintf(plot->script, " lc rgb '%s' dt %s lw 1.5 pt %d", colours[i % STYLES], dashes[shape],
+            markers[shape]);
 }
 
 void km_chart_frame(km_plot *plot)

@@ -167,20 +167,43 @@ static const struct {
     {" font-family=\"sans-serif\"", ""},
     {"\t", ""},
     {" stroke-width=\"1.00\"", ""},
+    {" class=\"gridline\"", ""},
+    {"  '/>", "'/>"},
+    {"font-size=\"12.00\"  ", "font-size=\"12\" "},
 };
 
-/* Copies up to end with the replacements; `id="gnuplot_plot_3"` goes too, its number with it. */
+/* gnuplot opens a group for each change of pen, drawn with or not; the length of one that holds
+ * nothing, which is half of all. */
+static size_t empty_group(const char *at)
+{
+    if (strncmp(at, "<g ", 3) != 0)
+        return 0;
+    const char *inside = at + strcspn(at, ">");
+    inside += *inside == '>';
+    inside += strspn(inside, " \t\n");
+    return strncmp(inside, "</g>\n", 5) ? 0 : (size_t)(inside + 5 - at);
+}
+
+/* How much to leave out here. `id="gnuplot_plot_3"` goes with its number. */
+static size_t unwanted(const char *at)
+{
+    static const char plot_id[] = " id=\"gnuplot_plot_";
+    if (!strncmp(at, plot_id, sizeof plot_id - 1))
+        return strcspn(at + 1, " >") + 1;
+    return empty_group(at);
+}
+
 static void copy_clean(FILE *out, const char *at, const char *end)
 {
     while (at < end) {
-        size_t i = 0, n = sizeof rewrite / sizeof *rewrite;
-        while (i < n && strncmp(at, rewrite[i].from, strlen(rewrite[i].from)) != 0)
+        size_t i = 0, n = sizeof rewrite / sizeof *rewrite, skip = unwanted(at);
+        while (!skip && i < n && strncmp(at, rewrite[i].from, strlen(rewrite[i].from)) != 0)
             i++;
-        if (i < n) {
+        if (skip) {
+            at += skip;
+        } else if (i < n) {
             fputs(rewrite[i].to, out);
             at += strlen(rewrite[i].from);
-        } else if (!strncmp(at, " id=\"gnuplot_plot_", 18)) {
-            at += 18 + strcspn(at + 18, " >");
         } else {
             putc(*at++, out);
         }

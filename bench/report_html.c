@@ -40,12 +40,8 @@ static void put_chart(FILE *out, book *b, size_t index, const char *label)
 
 static void put_verdict(FILE *out, const km_report *report)
 {
-    int64_t count[KM_STATUS_COUNT] = {0}, cells = 0;
-    for (size_t i = 0; i < report->run_count; i++) {
-        cells += (int64_t)report->run[i]->cell_count;
-        for (int s = 0; s < KM_STATUS_COUNT; s++)
-            count[s] += report->run[i]->count[s];
-    }
+    int64_t count[KM_STATUS_COUNT];
+    int64_t cells = km_count_cells(report, count);
     const char *verdict = km_verdict(count);
     fprintf(out,
             "<section class=\"verdict %s\"><p><strong>%s</strong>: %" PRId64 " of %" PRId64
@@ -102,25 +98,26 @@ static const char method[] =
 
 /* ---- charts --------------------------------------------------------------------------------- */
 
-static void put_matrix(FILE *out, book *b, const km_group *g, const km_charts *c)
+static bool put_matrix(FILE *out, book *b, const km_group *g, const km_charts *c)
 {
-    if (c->has_matrix) {
-        fputs("<figure><figcaption>Speed-up over the reference, ", out);
-        km_html_group_name(out, g);
-        fputs(": blue is faster, orange slower; the number is the figure. A dash has its reason "
-              "in the notes.</figcaption>\n",
-              out);
-        put_chart(out, b, c->matrix,
-                  "Speed-up of each backend for each op and pass; the table "
-                  "above has the same figures");
-        fputs("</figure>\n", out);
-    }
+    if (!c->has_matrix)
+        return false;
+    fputs("<figure><figcaption>Speed-up over the reference, ", out);
+    km_html_group_name(out, g);
+    fputs(": blue is faster, orange slower; the number is the figure. A dash has its reason in the "
+          "notes.</figcaption>\n",
+          out);
+    put_chart(out, b, c->matrix,
+              "Speed-up of each backend for each op and pass; the summary table has the same "
+              "figures");
+    fputs("</figure>\n", out);
+    return true;
 }
 
-static void put_sweep(FILE *out, book *b, const km_group *g, const km_charts *c)
+static bool put_sweep(FILE *out, book *b, const km_group *g, const km_charts *c)
 {
     if (!c->panel_count)
-        return;
+        return false;
     fputs("<figure class=grid><figcaption>Billion elements per second (up) by number of elements "
           "(across), ",
           out);
@@ -136,12 +133,13 @@ static void put_sweep(FILE *out, book *b, const km_group *g, const km_charts *c)
         put_chart(out, b, c->panel[i].chart, label);
     }
     fputs("</div></figure>\n", out);
+    return true;
 }
 
-static void put_roofline(FILE *out, book *b, const km_group *g, const km_charts *c)
+static bool put_roofline(FILE *out, book *b, const km_group *g, const km_charts *c)
 {
     if (!c->has_roofline)
-        return;
+        return false;
     fputs("<figure class=\"scroll wide\"><figcaption>Each point is a cell, each line a limit "
           "measured on this machine, ",
           out);
@@ -154,6 +152,7 @@ static void put_roofline(FILE *out, book *b, const km_group *g, const km_charts 
               "with the measured limits; the table of every cell has the "
               "share of the roof");
     fputs("</figure>\n", out);
+    return true;
 }
 
 /* ---- the page ------------------------------------------------------------------------------- */
@@ -197,10 +196,29 @@ static void put_reproduce(FILE *out, const km_run *run)
               out);
 }
 
+/* A section whose charts have no data says so rather than stand empty. */
+static void put_section(FILE *out, book *b, size_t i, const char *id, const char *heading,
+                        bool put(FILE *, book *, const km_group *, const km_charts *))
+{
+    const chapter *c = &b->chapter[i];
+    bool any = false;
+    put_heading(out, b, i, id, heading);
+    fprintf(out, "<div class=%s>\n", id);
+    for (size_t g = 0; g < c->view->group_count; g++)
+        any |= put(out, b, &c->view->group[g], &c->charts[g]);
+    fputs(any ? "</div>\n" : "<p>This run has no figures for it.</p></div>\n", out);
+}
+
+static void put_charts(FILE *out, book *b, size_t i)
+{
+    put_section(out, b, i, "matrix", "Speed-up matrix", put_matrix);
+    put_section(out, b, i, "sweep", "Speed by size", put_sweep);
+    put_section(out, b, i, "roofline", "Roofline", put_roofline);
+}
+
 static void put_chapter(FILE *out, book *b, size_t i)
 {
     km_view *v = b->chapter[i].view;
-    km_charts *charts = b->chapter[i].charts;
     put_heading(out, b, i, "summary", "Summary");
     for (size_t g = 0; g < v->group_count; g++)
         km_html_speedups(out, &v->group[g]);
@@ -208,17 +226,7 @@ static void put_chapter(FILE *out, book *b, size_t i)
     put_heading(out, b, i, "machine", "Machine and method");
     put_machine(out, v->run);
     fputs(method, out);
-    put_heading(out, b, i, "matrix", "Speed-up matrix");
-    fputs("<div class=row>\n", out);
-    for (size_t g = 0; g < v->group_count; g++)
-        put_matrix(out, b, &v->group[g], &charts[g]);
-    fputs("</div>\n", out);
-    put_heading(out, b, i, "sweep", "Speed by size");
-    for (size_t g = 0; g < v->group_count; g++)
-        put_sweep(out, b, &v->group[g], &charts[g]);
-    put_heading(out, b, i, "roofline", "Roofline");
-    for (size_t g = 0; g < v->group_count; g++)
-        put_roofline(out, b, &v->group[g], &charts[g]);
+    put_charts(out, b, i);
     put_heading(out, b, i, "notok", "Cells that are not ok");
     km_html_not_ok(out, v->run);
     put_heading(out, b, i, "reproduce", "How to reproduce");

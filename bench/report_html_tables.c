@@ -147,7 +147,7 @@ void km_html_not_ok(FILE *out, const km_run *run)
           "<th scope=col class=t>backend<th scope=col>threads<th scope=col class=t>status"
           "<th scope=col class=t>reason\n<tbody>\n",
           out);
-    for (int s = KM_STATUS_COUNT - 1; s > KM_OK; s--)
+    for (int s = KM_WRONG; s < KM_STATUS_COUNT; s++)
         for (size_t i = 0; i < run->cell_count; i++) {
             const km_cell_record *c = &run->cells[i];
             if (c->status != s)
@@ -190,7 +190,8 @@ void km_html_cells(FILE *out, const km_run *run)
 {
     bool layouts = has_native(run);
     fprintf(out,
-            "<div class=scroll><table><caption>Median time with its 95 %% interval, speed-up over "
+            "<div class=\"scroll long\"><table><caption>Median time with its 95 %% interval, "
+            "speed-up over "
             "the reference, share of the roof that bounds the cell, and largest error."
             "</caption>\n<thead><tr><th scope=col class=t>op and pass<th scope=col class=t>case"
             "<th scope=col class=t>backend<th scope=col>threads%s<th scope=col>time"

@@ -68,14 +68,10 @@ static void put_rule(page *p, size_t texts, size_t figures)
 
 static void put_verdict(FILE *out, const km_report *report)
 {
-    int64_t count[KM_STATUS_COUNT] = {0}, cells = 0;
-    for (size_t i = 0; i < report->run_count; i++) {
-        cells += (int64_t)report->run[i]->cell_count;
-        for (int s = 0; s < KM_STATUS_COUNT; s++)
-            count[s] += report->run[i]->count[s];
-    }
-    fprintf(out, "**kernelmark: %s**", km_verdict(count));
-    fprintf(out, " of %" PRId64 " cells %" PRId64 " ok", cells, count[KM_OK]);
+    int64_t count[KM_STATUS_COUNT];
+    int64_t cells = km_count_cells(report, count);
+    fprintf(out, "**kernelmark: %s**, %" PRId64 " of %" PRId64 " cells ok", km_verdict(count),
+            count[KM_OK], cells);
     for (int s = KM_WRONG; s < KM_STATUS_COUNT; s++)
         fprintf(out, ", %" PRId64 " %s", count[s], km_status_names[s]);
     fputs("\n\n", out);
@@ -267,7 +263,7 @@ static void put_summary(page *p, const km_view *v, const km_report *report)
 
 static void put_details(page *p, const km_view *v, const km_report *report)
 {
-    (void)report;
+    (void)report; /* a section like put_summary */
     for (size_t i = 0; i < v->group_count; i++)
         if (has_room(p))
             put_times(p, &v->group[i]);

@@ -124,7 +124,7 @@ int km_view_notes(km_view *v)
         for (size_t r = 0; r < g->row_count; r++) {
             for (size_t b = 0; b < g->backend_count; b++) {
                 km_entry *entry = &g->row[r].entry[b];
-                if (!needs_note(entry))
+                if (b == g->baseline || !needs_note(entry)) /* it has no column */
                     continue;
                 char *text = note_text(g, &g->row[r], b);
                 entry->note = text ? note_number(v, text) : 0;

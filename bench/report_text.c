@@ -213,8 +213,11 @@ void km_put_build(FILE *out, const km_run *run, km_put *put)
     put(out, run->tool);
     fprintf(out, " (");
     put_short_commit(out, run->commit, put);
-    fprintf(out, "%s), ", run->dirty ? ", with uncommitted changes" : "");
-    put(out, run->compiler);
+    fprintf(out, "%s)", run->dirty ? ", with uncommitted changes" : "");
+    if (*run->compiler) {
+        fputs(", ", out);
+        put(out, run->compiler);
+    }
     for (size_t i = 0; i < run->library_count; i++) {
         fputs(", ", out);
         put(out, run->libraries[i].name);
@@ -227,6 +230,18 @@ void km_put_build(FILE *out, const km_run *run, km_put *put)
         fputs("; started ", out);
         put(out, run->started);
     }
+}
+
+int64_t km_count_cells(const km_report *report, int64_t count[KM_STATUS_COUNT])
+{
+    int64_t cells = 0;
+    memset(count, 0, KM_STATUS_COUNT * sizeof *count);
+    for (size_t i = 0; i < report->run_count; i++)
+        for (int s = 0; s < KM_STATUS_COUNT; s++) {
+            count[s] += report->run[i]->count[s];
+            cells += report->run[i]->count[s];
+        }
+    return cells;
 }
 
 const char *km_verdict(const int64_t count[KM_STATUS_COUNT])

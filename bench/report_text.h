@@ -31,6 +31,9 @@ typedef void km_put(FILE *out, const char *text);
 void km_put_machine(FILE *out, const km_run *run, km_put *put);
 void km_put_build(FILE *out, const km_run *run, km_put *put);
 
+/* Cells of each status over all runs; returns how many in all. */
+int64_t km_count_cells(const km_report *report, int64_t count[KM_STATUS_COUNT]);
+
 /* "passed", "FAILED" or "NOTHING RAN", from the number of cells of each status. */
 const char *km_verdict(const int64_t count[KM_STATUS_COUNT]);
 

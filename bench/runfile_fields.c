@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { MOST_LISTED = 256 }; /* roofs and libraries of a run */
+
 const char *const km_status_names[KM_STATUS_COUNT] = {"ok", "wrong", "skipped", "crashed"};
 
 /* clang-format off */
@@ -199,6 +201,8 @@ static int parse_named(json_t *object, const char *what, bool numbers, km_named 
     json_t *value;
     if (object && !json_is_object(object))
         return km_fail(e, "\"%s\" is not an object", what);
+    if (json_object_size(object) > MOST_LISTED)
+        return km_fail(e, "\"%s\" has more than %d entries", what, MOST_LISTED);
     *list = calloc(json_object_size(object) + 1, sizeof **list);
     if (!*list)
         return km_fail(e, "out of memory");
@@ -220,6 +224,8 @@ static int parse_bandwidth(json_t *list, km_run *run, km_error *e)
     size_t i;
     if (list && !json_is_array(list))
         return km_fail(e, "\"roofs.bandwidth\" is not a list");
+    if (json_array_size(list) > MOST_LISTED)
+        return km_fail(e, "\"roofs.bandwidth\" has more than %d entries", MOST_LISTED);
     run->bandwidth = calloc(json_array_size(list) + 1, sizeof *run->bandwidth);
     if (!run->bandwidth)
         return km_fail(e, "out of memory");
