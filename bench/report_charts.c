@@ -39,7 +39,7 @@ void km_chart_frame(km_plot *plot)
 
 /* ---- speed-up matrix ------------------------------------------------------------------------ */
 
-enum { LABEL_WIDTH = 7, COLUMN = 86, LINE = 22, TOP = 30, LEGEND = 56, RIGHT = 20 };
+enum { LABEL_WIDTH = 7, COLUMN = 86, LINE = 22, TOP = 30, LEGEND = 56, RIGHT = 20, LONGEST = 60 };
 
 static int label_width(const km_group *g)
 {
@@ -48,7 +48,15 @@ static int label_width(const km_group *g)
         size_t length = strlen(g->row[i].op) + strlen(g->row[i].pass) + 1;
         most = length > most ? length : most;
     }
-    return 16 + LABEL_WIDTH * (int)(most < 60 ? most : 60);
+    return 16 + LABEL_WIDTH * (int)(most < LONGEST ? most : LONGEST);
+}
+
+static int column_width(const km_group *g)
+{
+    size_t most = (COLUMN - 16) / LABEL_WIDTH;
+    for (size_t b = 0; b < g->backend_count; b++)
+        most = strlen(g->backend[b]) > most ? strlen(g->backend[b]) : most;
+    return 16 + LABEL_WIDTH * (int)(most < LONGEST ? most : LONGEST);
 }
 
 /* x, y and log2 of each known speed-up, clipped to the colour scale. */
@@ -107,7 +115,7 @@ bool km_chart_matrix(km_plot *plot, const km_group *g, size_t *index)
     size_t columns = g->backend_count - (g->baseline != KM_NO_BACKEND);
     if (!columns || !g->row_count || g->baseline == KM_NO_BACKEND)
         return false;
-    int left = label_width(g), width = left + COLUMN * (int)columns + RIGHT;
+    int left = label_width(g), width = left + column_width(g) * (int)columns + RIGHT;
     int height = TOP + LINE * (int)g->row_count + LEGEND;
     *index = km_plot_begin(plot, width, height);
     km_chart_frame(plot);

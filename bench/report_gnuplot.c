@@ -217,8 +217,8 @@ void km_plot_put(FILE *out, const char *svg, int define, const char *label)
     if (!box || !defs || !defs_end)
         return;
     defs_end += strlen("</defs>");
-    fprintf(out, "<svg %.*s style=\"max-width:%dpx\" role=\"img\"><title>",
-            (int)strcspn(box, "\n>"), box, atoi(box + strlen("viewBox=\"0 0 ")));
+    fprintf(out, "<svg %.*s style=\"width:%dpx\" role=\"img\"><title>", (int)strcspn(box, "\n>"),
+            box, atoi(box + strlen("viewBox=\"0 0 ")));
     km_put_html(out, label);
     fputs("</title>", out);
     if (define)

@@ -102,11 +102,9 @@ static bool put_matrix(FILE *out, book *b, const km_group *g, const km_charts *c
 {
     if (!c->has_matrix)
         return false;
-    fputs("<figure><figcaption>Speed-up over the reference, ", out);
+    fputs("<figure><figcaption>", out);
     km_html_group_name(out, g);
-    fputs(": blue is faster, orange slower; the number is the figure. A dash has its reason in the "
-          "notes.</figcaption>\n",
-          out);
+    fputs("</figcaption>\n", out);
     put_chart(out, b, c->matrix,
               "Speed-up of each backend for each op and pass; the summary table has the same "
               "figures");
@@ -114,24 +112,35 @@ static bool put_matrix(FILE *out, book *b, const km_group *g, const km_charts *c
     return true;
 }
 
+static void put_key(FILE *out, book *b, const km_group *g, const km_charts *c)
+{
+    fputs("<figcaption>", out);
+    km_html_group_name(out, g);
+    fputs("</figcaption>\n", out);
+    put_chart(out, b, c->legend, "Key: colour, dash and marker of each backend");
+}
+
+static void put_panel(FILE *out, book *b, const km_panel *p)
+{
+    char name[700];
+    snprintf(name, sizeof name, "%s %s%s%s", p->row->op, p->row->pass, *p->attributes ? " " : "",
+             p->attributes + (*p->attributes == '_'));
+    fputs("<div><p>", out);
+    km_put_html(out, name);
+    fputs("</p>", out);
+    put_chart(out, b, p->chart, name);
+    fputs("</div>\n", out);
+}
+
 static bool put_sweep(FILE *out, book *b, const km_group *g, const km_charts *c)
 {
     if (!c->panel_count)
         return false;
-    fputs("<figure class=grid><figcaption>Billion elements per second (up) by number of elements "
-          "(across), ",
-          out);
-    km_html_group_name(out, g);
-    fputs(". Both axes are logarithmic.</figcaption>\n", out);
-    put_chart(out, b, c->legend, "Key: colour, dash and marker of each backend");
+    fputs("<figure class=grid>", out);
+    put_key(out, b, g, c);
     fputs("<div class=panels>\n", out);
-    for (size_t i = 0; i < c->panel_count; i++) {
-        char label[700];
-        snprintf(label, sizeof label, "%s %s%s%s: elements per second by size", c->panel[i].row->op,
-                 c->panel[i].row->pass, *c->panel[i].attributes ? ", " : "",
-                 c->panel[i].attributes + (*c->panel[i].attributes == '_'));
-        put_chart(out, b, c->panel[i].chart, label);
-    }
+    for (size_t i = 0; i < c->panel_count; i++)
+        put_panel(out, b, &c->panel[i]);
     fputs("</div></figure>\n", out);
     return true;
 }
@@ -140,20 +149,34 @@ static bool put_roofline(FILE *out, book *b, const km_group *g, const km_charts 
 {
     if (!c->has_roofline)
         return false;
-    fputs("<figure class=\"scroll wide\"><figcaption>Each point is a cell, each line a limit "
-          "measured on this machine, ",
-          out);
-    km_html_group_name(out, g);
-    fputs(". A point near the line of the level that holds its tensors, or near the arithmetic "
-          "line of its ISA, leaves little to gain.</figcaption>\n",
-          out);
+    fputs("<figure class=\"scroll wide\">", out);
+    put_key(out, b, g, c);
     put_chart(out, b, c->roofline,
-              "Roofline: GFLOP per second by FLOP per byte of every cell, "
-              "with the measured limits; the table of every cell has the "
-              "share of the roof");
+              "GFLOP per second by FLOP per byte of every cell, with the measured limits; the "
+              "table of every cell has the share of the roof");
     fputs("</figure>\n", out);
     return true;
 }
+
+/* The sections that charts fill, a chart or more per group. */
+static const struct {
+    const char *id, *heading, *lead;
+    bool (*put)(FILE *, book *, const km_group *, const km_charts *);
+} sections[] = {
+    {"matrix", "Speed-up matrix",
+     "Geometric mean of the speed-up over the reference: blue is faster, orange slower, and the "
+     "number is the figure. A dash has its reason in the notes above.",
+     put_matrix},
+    {"sweep", "Speed by size",
+     "Billion elements per second (up) by number of elements (across), both logarithmic. Cases "
+     "of one size only are in the last table.",
+     put_sweep},
+    {"roofline", "Roofline",
+     "Each point is a cell, each line a limit measured on this machine. A point near the line of "
+     "the level that holds its tensors, or near the arithmetic line of its ISA, leaves little to "
+     "gain.",
+     put_roofline},
+};
 
 /* ---- the page ------------------------------------------------------------------------------- */
 
@@ -197,23 +220,17 @@ static void put_reproduce(FILE *out, const km_run *run)
 }
 
 /* A section whose charts have no data says so rather than stand empty. */
-static void put_section(FILE *out, book *b, size_t i, const char *id, const char *heading,
-                        bool put(FILE *, book *, const km_group *, const km_charts *))
+static void put_sections(FILE *out, book *b, size_t run)
 {
-    const chapter *c = &b->chapter[i];
-    bool any = false;
-    put_heading(out, b, i, id, heading);
-    fprintf(out, "<div class=%s>\n", id);
-    for (size_t g = 0; g < c->view->group_count; g++)
-        any |= put(out, b, &c->view->group[g], &c->charts[g]);
-    fputs(any ? "</div>\n" : "<p>This run has no figures for it.</p></div>\n", out);
-}
-
-static void put_charts(FILE *out, book *b, size_t i)
-{
-    put_section(out, b, i, "matrix", "Speed-up matrix", put_matrix);
-    put_section(out, b, i, "sweep", "Speed by size", put_sweep);
-    put_section(out, b, i, "roofline", "Roofline", put_roofline);
+    const chapter *c = &b->chapter[run];
+    for (size_t i = 0; i < sizeof sections / sizeof *sections; i++) {
+        bool any = false;
+        put_heading(out, b, run, sections[i].id, sections[i].heading);
+        fprintf(out, "<p>%s</p>\n<div class=%s>\n", sections[i].lead, sections[i].id);
+        for (size_t g = 0; g < c->view->group_count; g++)
+            any |= sections[i].put(out, b, &c->view->group[g], &c->charts[g]);
+        fputs(any ? "</div>\n" : "<p>This run has no figures for it.</p></div>\n", out);
+    }
 }
 
 static void put_chapter(FILE *out, book *b, size_t i)
@@ -226,7 +243,7 @@ static void put_chapter(FILE *out, book *b, size_t i)
     put_heading(out, b, i, "machine", "Machine and method");
     put_machine(out, v->run);
     fputs(method, out);
-    put_charts(out, b, i);
+    put_sections(out, b, i);
     put_heading(out, b, i, "notok", "Cells that are not ok");
     km_html_not_ok(out, v->run);
     put_heading(out, b, i, "reproduce", "How to reproduce");

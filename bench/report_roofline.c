@@ -10,7 +10,7 @@
 #include <string.h>
 
 enum { WIDTH = 760, HEIGHT = 500 };
-static const double left = 0.085, right = 0.98, top = 0.90, bottom = 0.115;
+static const double left = 0.085, right = 0.98, top = 0.975, bottom = 0.115;
 
 typedef struct limits {
     double x0, x1, y0, y1; /* of the axes */
@@ -118,7 +118,7 @@ static void put_bandwidth(km_plot *plot, const limits *l, const km_bandwidth *ro
     double across = WIDTH * (right - left) / log10(l->x1 / l->x0);
     double up = HEIGHT * (top - bottom) / log10(l->y1 / l->y0);
     char text[320];
-    snprintf(text, sizeof text, "%s %s", roof->level, km_text_number(roof->gbps, " GB/s").s);
+    snprintf(text, sizeof text, "%.24s %s", roof->level, km_text_number(roof->gbps, " GB/s").s);
     fputs("set label ", plot->script);
     km_plot_text(plot, text);
     /* Along the line, from where it enters, just above it. */
@@ -139,7 +139,7 @@ static void put_peak(km_plot *plot, const km_run *run, const km_group *g, const 
         return;
     put_line(plot, start, roof->number, l->x1, roof->number);
     char text[320];
-    snprintf(text, sizeof text, "%.100s FMA %s", roof->name,
+    snprintf(text, sizeof text, "%.24s FMA %s", roof->name,
              km_text_number(roof->number, " GFLOP/s").s);
     fputs("set label ", plot->script);
     km_plot_text(plot, text);
@@ -157,9 +157,7 @@ static void put_axes(km_plot *plot, const limits *l)
             "set format '%%g'\n"
             "set xlabel 'FLOP per byte' offset 0,0.4\nset ylabel 'GFLOP/s' offset 1,0\n"
             "set lmargin at screen %g\nset rmargin at screen %g\n"
-            "set tmargin at screen %g\nset bmargin at screen %g\n"
-            "set key at screen 0.53,0.955 center center horizontal maxcols 8 samplen 1 "
-            "Left reverse\n",
+            "set tmargin at screen %g\nset bmargin at screen %g\n",
             l->x0, l->x1, l->y0, l->y1, left, right, top, bottom);
 }
 

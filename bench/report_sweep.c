@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WIDTH = 300, HEIGHT = 200, LEGEND_HEIGHT = 34, LEGEND_ENTRY = 120 };
+enum { WIDTH = 300, HEIGHT = 180, LEGEND_HEIGHT = 34, LEGEND_ENTRY = 120 };
 
 typedef struct point {
     double elements, rate; /* rate in elements per ns, which is Gelem/s */
@@ -83,20 +83,15 @@ static void put_ticks(km_plot *plot, char axis, double low, double high)
     fputs(")\n", plot->script);
 }
 
-static void put_axes(km_plot *plot, const km_panel *panel, const extent *box)
+static void put_axes(km_plot *plot, const extent *box)
 {
-    char title[700];
-    snprintf(title, sizeof title, "%s %s%s%s", panel->row->op, panel->row->pass,
-             *panel->attributes ? " " : "", panel->attributes + (*panel->attributes == '_'));
     km_chart_frame(plot);
-    fputs("set title ", plot->script);
-    km_plot_text(plot, title);
     fprintf(plot->script,
-            " offset 0,-0.6\nset logscale xy\nset mxtics 1\nset mytics 1\n"
+            "set logscale xy\nset mxtics 1\nset mytics 1\n"
             "set xrange [%.6g:%.6g]\n"
             "set yrange [%.6g:%.6g]\n"
-            "set lmargin at screen 0.135\nset rmargin at screen 0.98\n"
-            "set tmargin at screen 0.87\nset bmargin at screen 0.13\n",
+            "set lmargin at screen 0.135\nset rmargin at screen 0.955\n"
+            "set tmargin at screen 0.97\nset bmargin at screen 0.145\n",
             box->low.elements / 1.6, box->high.elements * 1.6, box->low.rate / 1.35,
             box->high.rate * 1.35);
     put_ticks(plot, 'x', box->low.elements / 1.6, box->high.elements * 1.6);
@@ -132,7 +127,7 @@ static bool add_panel(km_plot *plot, const km_group *g, km_panel *panel, point *
     }
     if (!begun)
         return false;
-    put_axes(plot, panel, &box);
+    put_axes(plot, &box);
     const char *separator = "plot";
     for (size_t b = 0; b < g->backend_count; b++) {
         if (!find_points(panel, b, list))
