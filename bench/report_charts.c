@@ -39,7 +39,7 @@ void km_chart_frame(km_plot *plot)
 
 /* ---- speed-up matrix ------------------------------------------------------------------------ */
 
-enum { LABEL_WIDTH = 7, COLUMN = 86, LINE = 22, TOP = 30, LEGEND = 56, RIGHT = 20, LONGEST = 60 };
+enum { LABEL_WIDTH = 7, COLUMN = 86, LINE = 22, TOP = 30, LEGEND = 56, RIGHT = 20, LONGEST = 80 };
 
 static int label_width(const km_group *g)
 {

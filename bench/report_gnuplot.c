@@ -26,6 +26,7 @@ void km_plot_close(km_plot *plot)
     if (plot->script)
         fclose(plot->script);
     free(plot->svg);
+    free(plot->name);
     free(plot->output);
     *plot = (km_plot){0};
 }
@@ -49,6 +50,19 @@ void km_plot_text(km_plot *plot, const char *text)
         putc((unsigned char)*text < ' ' ? ' ' : *text, plot->script);
     }
     putc('\'', plot->script);
+}
+
+/* gnuplot 5.4 and 6.0 write "gnuplot_plot_1" where the title belongs, so names are kept here too;
+ * without memory for one, the page has no name there. */
+void km_plot_title(km_plot *plot, const char *name)
+{
+    fputs(" title ", plot->script);
+    km_plot_text(plot, name);
+    km_plot_name *grown = realloc(plot->name, (plot->name_count + 1) * sizeof *grown);
+    if (!grown)
+        return;
+    plot->name = grown;
+    plot->name[plot->name_count++] = (km_plot_name){plot->count - 1, name};
 }
 
 static int spawn_gnuplot(pid_t *child, FILE *in, FILE *out, FILE *complaints)
@@ -90,7 +104,7 @@ static int complain(FILE *complaints, km_error *e)
     while (fgets(line, sizeof line, complaints)) {
         line[strcspn(line, "\n")] = 0;
         if (line[strspn(line, " ^\t")])
-            memcpy(last, line, sizeof last);
+            snprintf(last, sizeof last, "%s", line);
     }
     return km_fail(e, "gnuplot failed: %s", last);
 }
@@ -184,7 +198,7 @@ static size_t empty_group(const char *at)
     return strncmp(inside, "</g>\n", 5) ? 0 : (size_t)(inside + 5 - at);
 }
 
-/* How much to leave out here. `id="gnuplot_plot_3"` goes with its number. */
+/* How much to leave out here; `id="gnuplot_plot_3"` goes with its number. */
 static size_t unwanted(const char *at)
 {
     static const char plot_id[] = " id=\"gnuplot_plot_";
@@ -193,10 +207,30 @@ static size_t unwanted(const char *at)
     return empty_group(at);
 }
 
-static void copy_clean(FILE *out, const char *at, const char *end)
+/* Replaces gnuplot's own name of the next element, if one stands here; returns its length. */
+static size_t put_name(FILE *out, const char *at, const km_plot *plot, size_t chart, size_t *next)
 {
+    static const char own[] = "<title>gnuplot_plot_";
+    const char *closing = strncmp(at, own, sizeof own - 1) ? NULL : strstr(at, "</title>");
+    if (!closing)
+        return 0;
+    while (*next < plot->name_count && plot->name[*next].chart < chart)
+        ++*next;
+    if (*next < plot->name_count && plot->name[*next].chart == chart) {
+        fputs("<title>", out);
+        km_put_html(out, plot->name[(*next)++].text);
+        fputs("</title>", out);
+    }
+    return (size_t)(closing - at) + strlen("</title>");
+}
+
+static void copy_clean(FILE *out, const char *at, const char *end, const km_plot *plot,
+                       size_t chart)
+{
+    size_t name = 0;
     while (at < end) {
         size_t i = 0, n = sizeof rewrite / sizeof *rewrite, skip = unwanted(at);
+        skip = skip ? skip : put_name(out, at, plot, chart, &name);
         while (!skip && i < n && strncmp(at, rewrite[i].from, strlen(rewrite[i].from)) != 0)
             i++;
         if (skip) {
@@ -210,8 +244,9 @@ static void copy_clean(FILE *out, const char *at, const char *end)
     }
 }
 
-void km_plot_put(FILE *out, const char *svg, int define, const char *label)
+void km_plot_put(FILE *out, const km_plot *plot, size_t chart, int define, const char *label)
 {
+    const char *svg = plot->svg[chart];
     const char *box = strstr(svg, "viewBox"), *defs = strstr(svg, "<defs>");
     const char *defs_end = strstr(svg, "</defs>");
     if (!box || !defs || !defs_end)
@@ -222,8 +257,8 @@ void km_plot_put(FILE *out, const char *svg, int define, const char *label)
     km_put_html(out, label);
     fputs("</title>", out);
     if (define)
-        copy_clean(out, defs, defs_end);
+        copy_clean(out, defs, defs_end, plot, chart);
     fputs("<g>", out);
-    copy_clean(out, defs_end, defs_end + strlen(defs_end));
+    copy_clean(out, defs_end, defs_end + strlen(defs_end), plot, chart);
     fputs("</svg>\n", out);
 }

@@ -32,7 +32,7 @@ void km_html_group_name(FILE *out, const km_group *g)
 
 static void put_chart(FILE *out, book *b, size_t index, const char *label)
 {
-    km_plot_put(out, b->plot.svg[index], !b->defined, label);
+    km_plot_put(out, &b->plot, index, !b->defined, label);
     b->defined = true;
 }
 

@@ -178,8 +178,7 @@ bool km_chart_roofline(km_plot *plot, const km_run *run, const km_group *g, size
     for (size_t b = 0; b < g->backend_count; b++) {
         fprintf(plot->script, "%s $p%zu with points ps 0.55", b ? ", \\\n" : "plot", b);
         km_chart_style(plot, g, b);
-        fputs(" title ", plot->script);
-        km_plot_text(plot, g->backend[b]);
+        km_plot_title(plot, g->backend[b]);
     }
     putc('\n', plot->script);
     return true;

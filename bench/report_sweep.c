@@ -134,8 +134,7 @@ static bool add_panel(km_plot *plot, const km_group *g, km_panel *panel, point *
             continue;
         fprintf(plot->script, "%s $b%zu with linespoints ps 0.6", separator, b);
         km_chart_style(plot, g, b);
-        fputs(" title ", plot->script);
-        km_plot_text(plot, g->backend[b]);
+        km_plot_title(plot, g->backend[b]);
         separator = ", \\\n ";
     }
     putc('\n', plot->script);
@@ -154,8 +153,7 @@ static void add_legend(km_plot *plot, const km_group *g, km_charts *charts)
     for (size_t b = 0; b < g->backend_count; b++) {
         fputs(b ? ", NaN with linespoints ps 0.7" : " NaN with linespoints ps 0.7", plot->script);
         km_chart_style(plot, g, b);
-        fputs(" title ", plot->script);
-        km_plot_text(plot, g->backend[b]);
+        km_plot_title(plot, g->backend[b]);
     }
     putc('\n', plot->script);
 }
