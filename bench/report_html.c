@@ -36,66 +36,6 @@ static void put_chart(FILE *out, book *b, size_t index, const char *label)
     b->defined = true;
 }
 
-/* ---- verdict, machine, method --------------------------------------------------------------- */
-
-static void put_verdict(FILE *out, const km_report *report)
-{
-    int64_t count[KM_STATUS_COUNT];
-    int64_t cells = km_count_cells(report, count);
-    const char *verdict = km_verdict(count);
-    fprintf(out,
-            "<section class=\"verdict %s\"><p><strong>%s</strong>: %" PRId64 " of %" PRId64
-            " cells are verified right</p>\n<ul class=counts>",
-            strcmp(verdict, "passed") ? "failed" : "passed", verdict, count[KM_OK], cells);
-    for (int s = 0; s < KM_STATUS_COUNT; s++)
-        fprintf(out, "<li><strong>%" PRId64 "</strong> %s", count[s], km_status_names[s]);
-    fputs("</ul></section>\n", out);
-}
-
-static void put_pair(FILE *out, const char *term, const char *text)
-{
-    if (!*text)
-        return;
-    fprintf(out, "<dt>%s<dd>", term);
-    km_put_html(out, text);
-    putc('\n', out);
-}
-
-static void put_roofs(FILE *out, const km_run *run)
-{
-    if (!run->fma_count)
-        return;
-    fputs("<dt>Measured arithmetic<dd>", out);
-    for (size_t i = 0; i < run->fma_count; i++) {
-        fputs(i ? ", " : "", out);
-        km_put_html(out, run->fma[i].name);
-        fprintf(out, " %s", km_text_number(run->fma[i].number, " GFLOP/s").s);
-    }
-    putc('\n', out);
-}
-
-static void put_machine(FILE *out, const km_run *run)
-{
-    fputs("<dl>\n<dt>Machine<dd>", out);
-    km_put_machine(out, run, km_put_html);
-    fputs("\n<dt>Build<dd>", out);
-    km_put_build(out, run, km_put_html);
-    putc('\n', out);
-    put_pair(out, "Commit", run->commit);
-    put_pair(out, "Flags", run->flags);
-    put_roofs(out, run);
-    put_pair(out, "Run file", run->path);
-    fputs("</dl>\n", out);
-}
-
-static const char method[] =
-    "<p>Every cell is an op, a pass, a case, a backend. It is checked against a double-precision "
-    "oracle first and timed only if it is right; a cell that is not ok has no time. A time is the "
-    "median of the samples with its 95 % interval. A speed-up is the reference's median over the "
-    "cell's; over several cases it is the geometric mean over those that every backend with a "
-    "figure in the row has. The interval of a ratio carries those of the medians through the "
-    "mean. Max ULP is the largest distance from the oracle in units of the last place.</p>\n";
-
 /* ---- charts --------------------------------------------------------------------------------- */
 
 static bool put_matrix(FILE *out, book *b, const km_group *g, const km_charts *c)
@@ -190,35 +130,6 @@ static void put_heading(FILE *out, const book *b, size_t run, const char *id, co
     fputs("</h2>\n", out);
 }
 
-static void put_reproduce(FILE *out, const km_run *run)
-{
-    fputs("<p>On the same machine, at the same commit:</p>\n<pre>git checkout ", out);
-    km_put_html(out, *run->commit ? run->commit : "COMMIT");
-    fputs("\n./run                              # builds, verifies, times, reports\n"
-          "kernelmark bench --json run.jsonl",
-          out);
-    if (run->threads > 0)
-        fprintf(out, " --threads %" PRId64, run->threads);
-    if (run->seed >= 0)
-        fprintf(out, " --seed %" PRId64, run->seed);
-    fputs("\nkernelmark report run.jsonl --html report.html</pre>\n"
-          "<p>One cell alone: <code>kernelmark bench op/pass/case/backend</code>, "
-          "for example <code>kernelmark bench ",
-          out);
-    if (run->cell_count) {
-        const km_cell_record *c = &run->cells[run->cell_count - 1];
-        const char *part[] = {c->op, c->pass, c->case_text, c->backend};
-        for (int i = 0; i < 4; i++) {
-            fputs(i ? "/" : "", out);
-            km_put_html(out, part[i]);
-        }
-    }
-    fputs("</code>.</p>\n", out);
-    if (run->dirty)
-        fputs("<p>This build had uncommitted changes: the commit alone does not give it.</p>\n",
-              out);
-}
-
 /* A section whose charts have no data says so rather than stand empty. */
 static void put_sections(FILE *out, book *b, size_t run)
 {
@@ -233,21 +144,45 @@ static void put_sections(FILE *out, book *b, size_t run)
     }
 }
 
+/* Links to the sections, or with several runs to where each begins. */
+static void put_contents(FILE *out, const km_report *report)
+{
+    static const char *const section[][2] = {
+        {"summary", "Summary"},
+        {"machine", "Machine and method"},
+        {"matrix", "Speed-up matrix"},
+        {"sweep", "Speed by size"},
+        {"roofline", "Roofline"},
+        {"notok", "Cells that are not ok"},
+        {"reproduce", "How to reproduce"},
+        {"cells", "Every cell"},
+    };
+    fputs("<nav aria-label=Contents><ul>\n", out);
+    if (report->run_count == 1)
+        for (size_t i = 0; i < sizeof section / sizeof *section; i++)
+            fprintf(out, "<li><a href=\"#%s0\">%s</a>\n", section[i][0], section[i][1]);
+    for (size_t i = 0; report->run_count > 1 && i < report->run_count; i++) {
+        fprintf(out, "<li><a href=\"#summary%zu\">", i);
+        km_put_html(out, report->run[i]->path);
+        fputs("</a>\n", out);
+    }
+    fputs("</ul></nav>\n", out);
+}
+
 static void put_chapter(FILE *out, book *b, size_t i)
 {
     km_view *v = b->chapter[i].view;
     put_heading(out, b, i, "summary", "Summary");
     for (size_t g = 0; g < v->group_count; g++)
-        km_html_speedups(out, &v->group[g]);
-    km_html_notes(out, v);
+        km_html_speedups(out, i, &v->group[g]);
+    km_html_notes(out, i, v);
     put_heading(out, b, i, "machine", "Machine and method");
-    put_machine(out, v->run);
-    fputs(method, out);
+    km_html_machine(out, v->run);
     put_sections(out, b, i);
     put_heading(out, b, i, "notok", "Cells that are not ok");
     km_html_not_ok(out, v->run);
     put_heading(out, b, i, "reproduce", "How to reproduce");
-    put_reproduce(out, v->run);
+    km_html_reproduce(out, v->run);
     put_heading(out, b, i, "cells", "Every cell");
     km_html_cells(out, v->run);
 }
@@ -293,7 +228,8 @@ int km_report_html(FILE *out, const km_report *report, km_error *e)
     if (!bad) {
         fputs(km_html_head, out);
         fputs("<h1>kernelmark report</h1>\n", out);
-        put_verdict(out, report);
+        km_html_verdict(out, report);
+        put_contents(out, report);
         for (size_t i = 0; i < report->run_count; i++)
             put_chapter(out, &b, i);
         fputs("</body>\n</html>\n", out);

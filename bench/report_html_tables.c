@@ -10,10 +10,10 @@
 
 /* ---- speed-ups ------------------------------------------------------------------------------ */
 
-static void put_note(FILE *out, size_t note)
+static void put_note(FILE *out, size_t run, size_t note)
 {
     if (note)
-        fprintf(out, "<sup><a href=\"#n%zu\">%zu</a></sup>", note, note);
+        fprintf(out, "<sup><a href=\"#n%zu-%zu\">%zu</a></sup>", run, note, note);
 }
 
 static size_t fastest(const km_group *g, const km_row *row)
@@ -38,7 +38,7 @@ static void put_peer(FILE *out, const km_group *g, const km_peer_ratio *r)
         km_put_html(out, g->backend[r->best]);
 }
 
-static void put_speedup_row(FILE *out, const km_group *g, const km_row *row)
+static void put_speedup_row(FILE *out, size_t run, const km_group *g, const km_row *row)
 {
     size_t best = fastest(g, row);
     fputs("<tr><th scope=row>", out);
@@ -50,7 +50,7 @@ static void put_speedup_row(FILE *out, const km_group *g, const km_row *row)
             continue;
         fprintf(out, "<td%s>%s", b == best ? " class=best" : "",
                 km_text_speedup(row->entry[b].speedup).s);
-        put_note(out, row->entry[b].note);
+        put_note(out, run, row->entry[b].note);
     }
     put_peer(out, g, &row->peer);
     if (row->max_ulp == KM_NO_BACKEND) {
@@ -79,7 +79,7 @@ static void put_speedup_head(FILE *out, const km_group *g)
     fputs("<th scope=col>max ULP<th scope=col class=t>of<th scope=col>cases\n<tbody>\n", out);
 }
 
-void km_html_speedups(FILE *out, const km_group *g)
+void km_html_speedups(FILE *out, size_t run, const km_group *g)
 {
     fputs("<div class=scroll><table><caption>Geometric mean of the speed-up over ", out);
     km_put_html(out, g->baseline == KM_NO_BACKEND ? "ref" : g->backend[g->baseline]);
@@ -88,7 +88,7 @@ void km_html_speedups(FILE *out, const km_group *g)
     fputs(". The fastest of a row is bold. Intervals are 95 %.</caption>\n", out);
     put_speedup_head(out, g);
     for (size_t i = 0; i < g->row_count; i++)
-        put_speedup_row(out, g, &g->row[i]);
+        put_speedup_row(out, run, g, &g->row[i]);
     if (g->total_cases) {
         fputs("<tfoot><tr><th scope=row>all rows with every backend", out);
         for (size_t b = 0; b < g->backend_count; b++)
@@ -100,13 +100,13 @@ void km_html_speedups(FILE *out, const km_group *g)
     fputs("</table></div>\n", out);
 }
 
-void km_html_notes(FILE *out, const km_view *v)
+void km_html_notes(FILE *out, size_t run, const km_view *v)
 {
     if (!v->note_count)
         return;
     fputs("<ol class=notes>\n", out);
     for (size_t i = 0; i < v->note_count; i++) {
-        fprintf(out, "<li id=n%zu>", i + 1);
+        fprintf(out, "<li id=n%zu-%zu>", run, i + 1);
         km_put_html(out, v->note[i]);
         putc('\n', out);
     }

@@ -142,18 +142,25 @@ static void put_total(page *p, const km_group *g)
     end_line(p);
 }
 
+static size_t put_backends(FILE *out, const km_group *g, size_t leave_out)
+{
+    size_t columns = 0;
+    for (size_t b = 0; b < g->backend_count; b++) {
+        if (b == leave_out)
+            continue;
+        putc(' ', out);
+        km_put_markdown(out, g->backend[b]);
+        fputs(" |", out);
+        columns++;
+    }
+    return columns;
+}
+
 static void put_heading(page *p, const km_group *g)
 {
     size_t columns = 2;
     fputs("| op pass |", p->out);
-    for (size_t b = 0; b < g->backend_count; b++) {
-        if (b == g->baseline)
-            continue;
-        putc(' ', p->out);
-        km_put_markdown(p->out, g->backend[b]);
-        fputs(" |", p->out);
-        columns++;
-    }
+    columns += put_backends(p->out, g, g->baseline);
     if (g->peer != KM_NO_BACKEND) {
         fputs(" best vs ", p->out);
         km_put_markdown(p->out, g->backend[g->peer]);
@@ -220,11 +227,7 @@ static void put_times(page *p, const km_group *g)
             g->threads, g->threads == 1 ? "" : "s", g->layout);
     begin_table(p);
     fputs("| op pass case |", p->out);
-    for (size_t b = 0; b < g->backend_count; b++) {
-        putc(' ', p->out);
-        km_put_markdown(p->out, g->backend[b]);
-        fputs(" |", p->out);
-    }
+    put_backends(p->out, g, KM_NO_BACKEND);
     end_line(p);
     put_rule(p, 1, g->backend_count);
     for (size_t i = 0; i < g->row_count; i++)
