@@ -200,7 +200,7 @@ static int finish(session *s)
             n->wrong, n->crashed, n->skipped);
     if (write_files(s, &error))
         return km_complain(KM_EXIT_INTERNAL, &error);
-    int code = km_verdict(n->ok, n->wrong, n->crashed, n->skipped, n->elements);
+    int code = km_exit_of(n->ok, n->wrong, n->crashed, n->skipped, n->elements);
     return code == KM_EXIT_OK && s->above_roof ? KM_EXIT_INTERNAL : code;
 }
 

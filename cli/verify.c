@@ -244,7 +244,7 @@ static int finish(session *s)
         km_junit_write(s->options->junit, s->cells.count, junit_case, s, &error))
         return km_complain(KM_EXIT_INTERNAL, &error);
     return s->unexamined ? KM_EXIT_INTERNAL
-                         : km_verdict(n->ok, n->wrong, n->crashed, n->skipped, n->elements);
+                         : km_exit_of(n->ok, n->wrong, n->crashed, n->skipped, n->elements);
 }
 
 static int run_cells(session *s)
