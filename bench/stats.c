@@ -117,29 +117,32 @@ static double resample_median(const ranks *r)
     return (at_position(r, (r->n - 1) / 2) + at_position(r, r->n / 2)) / 2;
 }
 
-/* Draws n rounds with replacement into both series. `draw` goes on where the last call ended. */
+/* Draws n rounds with replacement into both series (b may be NULL). `draw` goes on where the last
+ * call ended. */
 static void resample(ranks *a, ranks *b, uint64_t *draw)
 {
     uint32_t bits[4];
     memset(a->count, 0, a->n * sizeof *a->count);
-    memset(b->count, 0, b->n * sizeof *b->count);
+    if (b)
+        memset(b->count, 0, b->n * sizeof *b->count);
     for (size_t i = 0; i < a->n; i++) {
         if (i % 4 == 0)
             km_philox((*draw)++, bootstrap_key, bits);
         size_t pick = (size_t)((uint64_t)bits[i % 4] * a->n >> 32);
         a->count[a->rank[pick]]++;
-        b->count[b->rank[pick]]++;
+        if (b)
+            b->count[b->rank[pick]]++;
     }
 }
 
-/* Of median(a) / median(b), or of median(a) when both are the same. */
+/* Of median(a) / median(b), or of median(a) without b. */
 static km_interval bootstrap(ranks *a, ranks *b)
 {
     double medians[RESAMPLES];
     uint64_t draw = 0;
     for (int i = 0; i < RESAMPLES; i++) {
         resample(a, b, &draw);
-        medians[i] = a == b ? resample_median(a) : resample_median(a) / resample_median(b);
+        medians[i] = resample_median(a) / (b ? resample_median(b) : 1);
     }
     return (km_interval){km_quantile(medians, RESAMPLES, 0.025),
                          km_quantile(medians, RESAMPLES, 0.975)};
@@ -152,7 +155,7 @@ km_interval km_median_interval(const double *x, size_t n)
     ranks r;
     km_interval result = {NAN, NAN};
     if (!ranks_open(&r, x, n))
-        result = bootstrap(&r, &r);
+        result = bootstrap(&r, NULL);
     ranks_close(&r);
     return result;
 }
