@@ -326,8 +326,7 @@ static void figures(void **state)
     assert_int_equal(km_cut("aé", 3), 3);
 }
 
-/* ---- output files -----------------------------------------------------------------------------
- */
+/* ---- output files --------------------------------------------------------------------------- */
 
 static void outfile(void **state)
 {
@@ -337,10 +336,12 @@ static void outfile(void **state)
     km_error e = {""};
     assert_non_null(mkdtemp(folder));
     snprintf(path, sizeof path, "%s/report", folder);
-    fputs("one", km_outfile_open(&out, path, &e));
+    assert_int_equal(km_outfile_open(&out, path, &e), 0);
+    fputs("one", out.stream);
     assert_int_equal(access(path, F_OK), -1); /* not there before it is whole */
     assert_int_equal(km_outfile_commit(&out, &e), 0);
-    fputs("two and more", km_outfile_open(&out, path, &e));
+    assert_int_equal(km_outfile_open(&out, path, &e), 0);
+    fputs("two and more", out.stream);
     km_outfile_abort(&out);
     struct stat s;
     assert_int_equal(stat(path, &s), 0);
@@ -354,10 +355,11 @@ static void full_disk(void **state)
     (void)state;
     km_outfile out;
     km_error e = {""};
-    fputs("text", km_outfile_open(&out, "/dev/full", &e));
+    assert_int_equal(km_outfile_open(&out, "/dev/full", &e), 0);
+    fputs("text", out.stream);
     assert_int_equal(km_outfile_commit(&out, &e), -1);
-    assert_string_equal(e.text, "/dev/full: No space left on device");
-    assert_null(km_outfile_open(&out, "/nonexistent/file", &e));
+    assert_string_equal(e.text, "cannot write /dev/full: No space left on device");
+    assert_int_equal(km_outfile_open(&out, "/nonexistent/file", &e), -1);
     has(e.text, "No such file");
 }
 
