@@ -112,7 +112,7 @@ FILE *km_text_stream(const km_options *options)
     return stdout;
 }
 
-int km_verdict(int ok, int wrong, int crashed, int skipped, int64_t elements)
+int km_exit_of(int ok, int wrong, int crashed, int skipped, int64_t elements)
 {
     if (wrong || crashed)
         return KM_EXIT_FAILED;

@@ -36,6 +36,6 @@ const char *km_status_word(km_status status);
 FILE *km_text_stream(const km_options *options);
 
 /* The exit code for these counts: failed, nothing ran, nothing compared, or good. */
-int km_verdict(int ok, int wrong, int crashed, int skipped, int64_t elements);
+int km_exit_of(int ok, int wrong, int crashed, int skipped, int64_t elements);
 
 #endif

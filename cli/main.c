@@ -12,10 +12,10 @@ static const km_command commands[] = {
     {"list", "[PATTERN...]", "Lists the cells op/pass/case/backend that the patterns match.", KM_CMD_LIST, km_command_list},
     {"verify", "[PATTERN...]", "Compares kernels with the double-precision oracle, element by element: the cases, all short\n"
      "lengths and alignments, special values in every lane, guard pages; checks gradients numerically.", KM_CMD_VERIFY, km_command_verify},
-    {"bench", "[PATTERN...]", "Verifies each cell, then times it: backends of a case interleaved, with intervals and roofs.", KM_CMD_BENCH, NULL},
-    {"report", "RUN.jsonl...", "Speed-up tables and charts from runs.", KM_CMD_REPORT, NULL},
-    {"golden", "DIR [PATTERN...]", "Verifies against tensors recorded elsewhere; patterns are globs over case names.", KM_CMD_GOLDEN, NULL},
-    {"info", "", "Shows the machine, ISAs, libraries, measured roofs, and what would disturb a measurement.", KM_CMD_INFO, NULL},
+    {"bench", "[PATTERN...]", "Verifies each cell, then times it: backends of a case interleaved, with intervals and roofs.", KM_CMD_BENCH, km_command_bench},
+    {"report", "RUN.jsonl...", "Speed-up tables and charts from runs.", KM_CMD_REPORT, km_command_report},
+    {"golden", "DIR [PATTERN...]", "Verifies against tensors recorded elsewhere; patterns are globs over case names.", KM_CMD_GOLDEN, km_command_golden},
+    {"info", "", "Shows the machine, ISAs, libraries, measured roofs, and what would disturb a measurement.", KM_CMD_INFO, km_command_info},
     {0},
 };
 /* clang-format on */

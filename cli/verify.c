@@ -51,7 +51,7 @@ static void print_cell(const session *s, const km_cell *cell, const km_result *r
 static int shows_ulp(const km_pass *pass)
 {
     for (const km_use *use = pass->use; use->access != KM_END; use++)
-        if (use->access != KM_READ && use->target.kind == KM_MIXED)
+        if (use->access != KM_READ && (use->target.kind == KM_MIXED || use->target.kind == KM_SUM))
             return 0;
     return 1;
 }
@@ -244,7 +244,7 @@ static int finish(session *s)
         km_junit_write(s->options->junit, s->cells.count, junit_case, s, &error))
         return km_complain(KM_EXIT_INTERNAL, &error);
     return s->unexamined ? KM_EXIT_INTERNAL
-                         : km_verdict(n->ok, n->wrong, n->crashed, n->skipped, n->elements);
+                         : km_exit_of(n->ok, n->wrong, n->crashed, n->skipped, n->elements);
 }
 
 static int run_cells(session *s)

@@ -6,70 +6,70 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "plan.h"
 
-static const char *forward(const km_args *args, void **plan, dnnl_alg_kind_t alg, double alpha,
+static const char *forward(const km_args *args, void **out, dnnl_alg_kind_t alg, double alpha,
                            double beta)
 {
     const eltwise e = {alg, (float)alpha, (float)beta, 0, KM_X};
-    return km_onednn_open(args, km_onednn_eltwise, &e, plan);
+    return km_onednn_open(args, km_onednn_eltwise, &e, out);
 }
 
-static const char *backward(const km_args *args, void **plan, dnnl_alg_kind_t alg, km_slot saved,
+static const char *backward(const km_args *args, void **out, dnnl_alg_kind_t alg, km_slot saved,
                             double alpha, double beta)
 {
     const eltwise e = {alg, (float)alpha, (float)beta, 1, saved};
-    return km_onednn_open(args, km_onednn_eltwise, &e, plan);
+    return km_onednn_open(args, km_onednn_eltwise, &e, out);
 }
 
-static const char *relu_forward(const km_args *args, void **plan)
+static const char *relu_forward(const km_args *args, void **out)
 {
-    return forward(args, plan, dnnl_eltwise_relu, 0, 0);
+    return forward(args, out, dnnl_eltwise_relu, 0, 0);
 }
 
-static const char *relu_backward(const km_args *args, void **plan)
+static const char *relu_backward(const km_args *args, void **out)
 {
-    return backward(args, plan, dnnl_eltwise_relu, KM_X, 0, 0);
+    return backward(args, out, dnnl_eltwise_relu, KM_X, 0, 0);
 }
 
-static const char *leaky_relu_forward(const km_args *args, void **plan)
+static const char *leaky_relu_forward(const km_args *args, void **out)
 {
-    return forward(args, plan, dnnl_eltwise_relu, attr(args, KM_NEGATIVE_SLOPE), 0);
+    return forward(args, out, dnnl_eltwise_relu, attr(args, KM_NEGATIVE_SLOPE), 0);
 }
 
-static const char *leaky_relu_backward(const km_args *args, void **plan)
+static const char *leaky_relu_backward(const km_args *args, void **out)
 {
-    return backward(args, plan, dnnl_eltwise_relu, KM_X, attr(args, KM_NEGATIVE_SLOPE), 0);
+    return backward(args, out, dnnl_eltwise_relu, KM_X, attr(args, KM_NEGATIVE_SLOPE), 0);
 }
 
-static const char *elu_forward(const km_args *args, void **plan)
+static const char *elu_forward(const km_args *args, void **out)
 {
-    return forward(args, plan, dnnl_eltwise_elu, attr(args, KM_ALPHA), 0);
+    return forward(args, out, dnnl_eltwise_elu, attr(args, KM_ALPHA), 0);
 }
 
-static const char *elu_backward(const km_args *args, void **plan)
+static const char *elu_backward(const km_args *args, void **out)
 {
     if (attr(args, KM_ALPHA) < 0)
         return "the output does not tell the branch when alpha < 0";
-    return backward(args, plan, dnnl_eltwise_elu_use_dst_for_bwd, KM_Y, attr(args, KM_ALPHA), 0);
+    return backward(args, out, dnnl_eltwise_elu_use_dst_for_bwd, KM_Y, attr(args, KM_ALPHA), 0);
 }
 
-static const char *sigmoid_forward(const km_args *args, void **plan)
+static const char *sigmoid_forward(const km_args *args, void **out)
 {
-    return forward(args, plan, dnnl_eltwise_logistic, 0, 0);
+    return forward(args, out, dnnl_eltwise_logistic, 0, 0);
 }
 
-static const char *sigmoid_backward(const km_args *args, void **plan)
+static const char *sigmoid_backward(const km_args *args, void **out)
 {
-    return backward(args, plan, dnnl_eltwise_logistic_use_dst_for_bwd, KM_Y, 0, 0);
+    return backward(args, out, dnnl_eltwise_logistic_use_dst_for_bwd, KM_Y, 0, 0);
 }
 
-static const char *tanh_forward(const km_args *args, void **plan)
+static const char *tanh_forward(const km_args *args, void **out)
 {
-    return forward(args, plan, dnnl_eltwise_tanh, 0, 0);
+    return forward(args, out, dnnl_eltwise_tanh, 0, 0);
 }
 
-static const char *tanh_backward(const km_args *args, void **plan)
+static const char *tanh_backward(const km_args *args, void **out)
 {
-    return backward(args, plan, dnnl_eltwise_tanh_use_dst_for_bwd, KM_Y, 0, 0);
+    return backward(args, out, dnnl_eltwise_tanh_use_dst_for_bwd, KM_Y, 0, 0);
 }
 
 static dnnl_alg_kind_t gelu(const km_args *args)
@@ -77,44 +77,44 @@ static dnnl_alg_kind_t gelu(const km_args *args)
     return attr(args, KM_APPROXIMATE) != 0 ? dnnl_eltwise_gelu_tanh : dnnl_eltwise_gelu_erf;
 }
 
-static const char *gelu_forward(const km_args *args, void **plan)
+static const char *gelu_forward(const km_args *args, void **out)
 {
-    return forward(args, plan, gelu(args), 0, 0);
+    return forward(args, out, gelu(args), 0, 0);
 }
 
-static const char *gelu_backward(const km_args *args, void **plan)
+static const char *gelu_backward(const km_args *args, void **out)
 {
-    return backward(args, plan, gelu(args), KM_X, 0, 0);
+    return backward(args, out, gelu(args), KM_X, 0, 0);
 }
 
-static const char *silu_forward(const km_args *args, void **plan)
+static const char *silu_forward(const km_args *args, void **out)
 {
-    return forward(args, plan, dnnl_eltwise_swish, 1, 0);
+    return forward(args, out, dnnl_eltwise_swish, 1, 0);
 }
 
-static const char *silu_backward(const km_args *args, void **plan)
+static const char *silu_backward(const km_args *args, void **out)
 {
-    return backward(args, plan, dnnl_eltwise_swish, KM_X, 1, 0);
+    return backward(args, out, dnnl_eltwise_swish, KM_X, 1, 0);
 }
 
-static const char *mish_forward(const km_args *args, void **plan)
+static const char *mish_forward(const km_args *args, void **out)
 {
-    return forward(args, plan, dnnl_eltwise_mish, 0, 0);
+    return forward(args, out, dnnl_eltwise_mish, 0, 0);
 }
 
-static const char *mish_backward(const km_args *args, void **plan)
+static const char *mish_backward(const km_args *args, void **out)
 {
-    return backward(args, plan, dnnl_eltwise_mish, KM_X, 0, 0);
+    return backward(args, out, dnnl_eltwise_mish, KM_X, 0, 0);
 }
 
-static const char *hardswish_forward(const km_args *args, void **plan)
+static const char *hardswish_forward(const km_args *args, void **out)
 {
-    return forward(args, plan, dnnl_eltwise_hardswish, hardswish_alpha, hardswish_beta);
+    return forward(args, out, dnnl_eltwise_hardswish, hardswish_alpha, hardswish_beta);
 }
 
-static const char *hardswish_backward(const km_args *args, void **plan)
+static const char *hardswish_backward(const km_args *args, void **out)
 {
-    return backward(args, plan, dnnl_eltwise_hardswish, KM_X, hardswish_alpha, hardswish_beta);
+    return backward(args, out, dnnl_eltwise_hardswish, KM_X, hardswish_alpha, hardswish_beta);
 }
 
 /* The rest of every line: native kernels that differ in what open builds. */

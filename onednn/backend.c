@@ -1,9 +1,10 @@
 /* backend.c: oneDNN through its C API, 2.6 to 3.x, as a backend.
  *
  * A third opinion and the peer to beat, not an oracle: it is held to the gates only, and its
- * bits may depend on the thread count. SPDX-License-Identifier: Apache-2.0 */
+ * bits may depend on the thread count.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "dnnl_compat.h"
-#include "kernelmark.h"
+#include <kernelmark.h>
 
 #include <stdio.h>
 

@@ -2,7 +2,8 @@
  *
  * An eltwise primitive with post-ops falls back to oneDNN's scalar reference code; a binary
  * primitive keeps its JIT code, so a chain is a binary primitive with eltwise and binary
- * post-ops. SPDX-License-Identifier: Apache-2.0 */
+ * post-ops.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "plan.h"
 
 const char *km_onednn_eltwise(plan *p, const km_args *args, const void *recipe)

@@ -8,7 +8,7 @@
 #define KM_ONEDNN_PLAN_H
 
 #include "dnnl_compat.h"
-#include "kernelmark.h"
+#include <kernelmark.h>
 
 enum { MAX_STEPS = 2, MAX_ARGS = 8, MAX_MEMORIES = 16 };
 
@@ -75,8 +75,8 @@ static inline float attr(const km_args *args, km_attr id)
     return (float)args->params->attr[id];
 }
 
-/* Added to a float of ordinary size it leaves only itself. A chain selects with it: BIG * (x > t)
- * + x is either BIG or x. */
+/* Added to a float of ordinary size it leaves only itself, below all of them with a minus. A chain
+ * selects with it: BIG * (x > t) + x is either BIG or x. */
 #define BIG 0x1p120f
 
 /* For builders: a memory object for a slot, and the end of every builder. */

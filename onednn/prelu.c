@@ -80,14 +80,14 @@ static const char *build_backward(plan *p, const km_args *args, const void *reci
     return reason;
 }
 
-static const char *open_forward(const km_args *args, void **plan)
+static const char *open_forward(const km_args *args, void **out)
 {
-    return km_onednn_open(args, build_forward, NULL, plan);
+    return km_onednn_open(args, build_forward, NULL, out);
 }
 
-static const char *open_backward(const km_args *args, void **plan)
+static const char *open_backward(const km_args *args, void **out)
 {
-    return km_onednn_open(args, build_backward, NULL, plan);
+    return km_onednn_open(args, build_backward, NULL, out);
 }
 
 static void run_backward(const km_args *args)

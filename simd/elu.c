@@ -11,9 +11,10 @@ KM_INLINE vf elu(vf x, vf unused, const vf *alpha)
     return v_select(v_lt(x, v_set(0)), v_expm1_negative(x, *alpha), x);
 }
 
+/* y + alpha cancels near -alpha, where the bits that alpha loses as a float would show. */
 KM_INLINE vf gradient(vf y, vf g, const vf *alpha)
 {
-    return v_select(v_gt(y, v_set(0)), g, v_mul(g, v_add(y, *alpha)));
+    return v_select(v_gt(y, v_set(0)), g, v_mul(g, v_add(v_add(y, alpha[0]), alpha[1])));
 }
 
 static void forward(const km_args *args)
@@ -24,8 +25,9 @@ static void forward(const km_args *args)
 
 static void backward(const km_args *args)
 {
-    const vf alpha = v_set((float)args->params->attr[KM_ALPHA]);
-    km_backward(args, KM_Y, gradient, &alpha);
+    const double a = args->params->attr[KM_ALPHA];
+    const vf alpha[] = {v_set((float)a), v_set((float)(a - (float)a))};
+    km_backward(args, KM_Y, gradient, alpha);
 }
 
 extern const km_kernel KM_KERNELS(elu)[];

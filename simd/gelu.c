@@ -19,19 +19,21 @@ KM_INLINE vf gelu(vf x, vf unused, const vf *k)
     (void)k;
     const vf to_bits = v_set(V_TO_BITS), c = v_set(HALF_LOG2E);
     const vf a = v_min(v_set(14.5f), v_abs(x));
-    const vf s = v_mul(a, a);
-    const vf n = v_sub(v_fma(s, c, to_bits), to_bits);
-    const vf m = v_exp2_small(v_fma(v_fms(a, a, s), c, v_fms(s, c, n)));
-    vf p = v_fma(v_set(0x1.1f196cp-8f), a, v_set(0x1.5be19cp-5f));
-    p = v_fma(p, a, v_set(0x1.829a82p-3f));
-    p = v_fma(p, a, v_set(0x1.c8ab8ap-2f));
-    p = v_fma(p, a, v_set(0.5f));
+    const vf s = v_mul(a, a), t = v_fma(s, c, to_bits);
+    const vf f = v_fma(v_fms(a, a, s), c, v_fms(s, c, v_sub(t, to_bits)));
+    vf u = v_fma(v_set(0x1.1f196cp-8f), a, v_set(0x1.5be19cp-5f));
+    u = v_fma(u, a, v_set(0x1.829a82p-3f));
+    u = v_fma(u, a, v_set(0x1.c8ab8ap-2f));
+    u = v_fma(u, a, v_set(0.5f));
+    u = v_mul(u, a);
     vf d = v_fma(v_set(0x1.67d3b4p-7f), a, v_set(0x1.b4034ep-4f));
     d = v_fma(d, a, v_set(0x1.efb07cp-2f));
     d = v_fma(d, a, v_set(0x1.39cf1ep+0f));
     d = v_fma(d, a, v_set(0x1.b097f8p+0f));
     d = v_fma(d, a, v_set(1));
-    const vf tail = v_scale(v_div(v_mul(m, v_mul(a, p)), d), n);
+    const vf t1 = v_max(v_set(V_TO_BITS - 100), t);
+    const vf q = v_div(v_mul(v_fma(v_mul(u, f), v_exp2_rest(f), u), v_pow2_bits(t1)), d);
+    const vf tail = v_mul_unassisted(q, v_pow2_between(t1, t), v_set(0x1p-126f));
     return v_sub(v_max(v_set(0), x), tail);
 }
 
@@ -41,9 +43,8 @@ KM_INLINE vf gelu_gradient(vf x, vf g, const vf *k)
     (void)k;
     const vf to_bits = v_set(V_TO_BITS), c = v_set(HALF_LOG2E);
     const vf a = v_min(v_set(15), v_abs(x));
-    const vf s = v_mul(a, a);
-    const vf n = v_sub(v_fma(s, c, to_bits), to_bits);
-    const vf m = v_exp2_small(v_fms(s, c, n));
+    const vf s = v_mul(a, a), t = v_fma(s, c, to_bits);
+    const vf m = v_exp2_fast(v_fms(s, c, v_sub(t, to_bits)));
     vf w = v_fma(v_set(0x1.b5fa58p-20f), a, v_set(-0x1.2754b6p-15f));
     w = v_fma(w, a, v_set(0x1.643ad8p-12f));
     w = v_fma(w, a, v_set(-0x1.02d012p-9f));
@@ -54,7 +55,7 @@ KM_INLINE vf gelu_gradient(vf x, vf g, const vf *k)
     w = v_fma(w, a, v_set(0x1.ffd45ep-3f));
     w = v_fma(w, a, v_set(-0x1.988392p-1f));
     w = v_fma(w, a, v_set(0.5f));
-    const vf h = v_scale(v_mul(m, w), n);
+    const vf h = v_mul(v_mul(m, w), v_pow2_or_zero(t));
     return v_mul(g, v_select(v_gt(x, v_set(0)), v_sub(v_set(1), h), h));
 }
 
@@ -69,35 +70,33 @@ KM_INLINE vf gelu_gradient(vf x, vf g, const vf *k)
 #define L1      0x1.a5a7dp-4f
 #define L1_REST -0x1.151aaep-29f
 
-/* As in silu.c: y is x or -0 beyond these; e^v = m 2^n has m = 1 at the upper one. */
-static const float LOW = -11, HIGH = 0x1.be6f6ap+2f;
-
+/* As silu.c: y = x/(1 + e^-v), the power split beyond 2^100. */
 KM_INLINE vf gelu_tanh(vf x, vf unused, const vf *k)
 {
     (void)unused;
     (void)k;
     const vf to_bits = v_set(V_TO_BITS), l0 = v_set(L0), l1 = v_set(L1);
-    x = v_max(v_set(LOW), x);
-    const vf z = v_min(v_set(HIGH), x);
+    x = v_max(v_set(-11), x);
+    const vf z = v_min(v_set(7), x);
     const vf s = v_mul(z, z);
-    const vf p = v_fma(l1, s, l0);
+    const vf w = v_fma(l1, s, l0);
     vf rest = v_fma(l1, v_fms(z, z, s), v_fma(v_set(L1_REST), s, v_set(L0_REST)));
-    rest = v_add(rest, v_fma(l1, s, v_sub(l0, p)));
-    const vf n = v_sub(v_fma(z, p, to_bits), to_bits);
-    const vf m = v_exp2_small(v_fma(z, rest, v_fms(z, p, n)));
-    const vf d = v_add(v_scale(m, n), v_set(1));
-    return v_scale(v_div(v_mul(x, m), d), n);
+    rest = v_add(rest, v_fma(l1, s, v_sub(l0, w)));
+    const vf t = v_fnma(z, w, to_bits), n = v_sub(t, to_bits);
+    const vf f = v_fnma(z, rest, v_fnma(z, w, v_sub(v_set(0), n)));
+    const vf t1 = v_min(v_set(V_TO_BITS + 100), t), power = v_pow2_bits(t1);
+    const vf d = v_fma(v_mul(power, f), v_exp2_rest(f), v_add(power, v_set(1)));
+    return v_mul_unassisted(v_div(x, d), v_pow2_between(t, t1), v_set(-0x1p-126f));
 }
 
 /* y' = e (1 + e + x v')/(1 + e)^2, e = e^v */
 KM_INLINE vf gelu_tanh_gradient(vf x, vf g, const vf *k)
 {
     (void)k;
-    const vf z = v_min(v_set(6), v_max(v_set(LOW), x));
+    const vf z = v_min(v_set(6), v_max(v_set(-11), x));
     const vf s = v_mul(z, z);
-    vf n;
-    const vf m = v_exp_parts(v_mul(z, v_fma(v_set(C1), s, v_set(C0))), &n);
-    const vf e = v_scale(m, n), d = v_add(e, v_set(1));
+    const vf e = v_exp_or_zero(v_mul(z, v_fma(v_set(C1), s, v_set(C0))));
+    const vf d = v_add(e, v_set(1));
     const vf slope = v_fma(v_set(3 * C1), s, v_set(C0));
     return v_mul(g, v_div(v_mul(e, v_fma(z, slope, d)), v_mul(d, d)));
 }

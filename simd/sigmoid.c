@@ -9,9 +9,8 @@ KM_INLINE vf sigmoid(vf x, vf unused, const vf *k)
 {
     (void)unused;
     (void)k;
-    vf n;
-    const vf m = v_exp_parts(v_min(v_set(30), v_max(v_set(-105), x)), &n);
-    const vf e = v_scale(m, n);
+    const v_power p = v_exp_parts(v_min(v_set(30), v_max(v_set(-105), x)));
+    const vf e = v_scale(v_mantissa(p), p.n);
     return v_div(e, v_add(e, v_set(1)));
 }
 

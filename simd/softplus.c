@@ -39,9 +39,8 @@ static void constants(const km_args *args, vf *k)
 KM_INLINE vf softplus(vf x, vf unused, const vf *k)
 {
     (void)unused;
-    vf n;
-    const vf m = v_exp_parts(v_max(k[LOW], v_neg_abs(x)), &n);
-    const vf e = v_scale(m, n);
+    const v_power p = v_exp_parts(v_max(k[LOW], v_neg_abs(x)));
+    const vf e = v_scale(v_mantissa(p), p.n);
     const vf y = v_add(v_max(v_set(0), x), v_fma(v_mul(e, e), v_log1p_rest(e), e));
     return v_select(v_gt(x, k[LIMIT]), x, y);
 }
@@ -51,20 +50,17 @@ KM_INLINE vf softplus_beta(vf x, vf unused, const vf *k)
     (void)unused;
     const vf a = v_max(k[LOW], v_neg_abs(x)), z = v_mul(k[BETA], a);
     const vf rest = v_add(v_fms(k[BETA], a, z), v_fma(k[BETA_REST], a, k[INVERSE_REST]));
-    vf n, m = v_exp_parts(z, &n);
-    m = v_fma(m, rest, m);
-    const vf e = v_scale(m, n);
+    const v_power p = v_exp_parts(z);
+    const vf m0 = v_mantissa(p), m = v_fma(m0, rest, m0);
+    const vf e = v_mul(m, v_pow2_or_zero(p.t));
     const vf w = v_mul(k[INVERSE], v_fma(e, v_log1p_rest(e), v_set(1)));
-    const vf y = v_add(v_max(v_set(0), x), v_scale(v_mul(m, w), n));
+    const vf y = v_add(v_max(v_set(0), x), v_scale(v_mul(m, w), p.n));
     return v_select(v_gt(x, k[LIMIT]), x, y);
 }
 
 KM_INLINE vf gradient(vf x, vf g, const vf *k)
 {
-    vf n;
-    const vf z = v_mul(k[BETA], v_max(k[LOW], x));
-    const vf m = v_exp_parts(v_min(v_set(30), z), &n);
-    const vf e = v_scale(m, n);
+    const vf e = v_exp_or_zero(v_min(v_set(30), v_mul(k[BETA], v_max(k[LOW], x))));
     const vf s = v_div(e, v_add(e, v_set(1)));
     return v_select(v_gt(x, k[LIMIT]), g, v_mul(g, s));
 }

@@ -14,7 +14,7 @@
 #include "core/random.h"
 #include "core/registry.h"
 
-enum { FULL_LIMIT = 2000, PROBES = 8 };
+enum { FULL_LIMIT = 2000, PROBES = 8, LARGE = 100000, PROBES_LARGE = 2 };
 static const double full_tolerance = 1e-6, kinked_tolerance = 1e-4, projected_tolerance = 1e-7;
 
 typedef struct check {
@@ -226,7 +226,8 @@ static int check_projected(const check *k, km_slot slot, km_slot grad, km_error 
     size_t count = (size_t)k->forward.slot[slot].count;
     double *u = malloc(2 * count * sizeof *u);
     int failed = u ? 0 : km_fail(error, "out of memory for the gradient check");
-    for (int probe = 0; probe < PROBES && !failed; probe++) {
+    int probes = count > LARGE ? PROBES_LARGE : PROBES;
+    for (int probe = 0; probe < probes && !failed; probe++) {
         char name[64];
         snprintf(name, sizeof name, "%s/probe%d", km_slot_name[slot], probe);
         km_fill_gaussian(u, (int64_t)count, km_stream(k->seed, name));

@@ -10,12 +10,6 @@
 #include "core/cpu.h"
 #include "core/registry.h"
 
-const char *km_status_name(km_status status)
-{
-    static const char *const names[] = {"ok", "wrong", "skipped", "crashed"};
-    return names[status];
-}
-
 static void put_text(json_t *o, const char *key, const char *text)
 {
     if (text && *text)
@@ -175,7 +169,7 @@ static void put_timing(json_t *o, const km_result *result)
 
 static void put_verdict(json_t *o, const km_result *result)
 {
-    put_text(o, "status", km_status_name(result->status));
+    put_text(o, "status", km_status_names[result->status]);
     put_text(o, "reason", result->reason);
     put_text(o, "reproduce", result->reproduce);
     put_text(o, "impl", result->impl);

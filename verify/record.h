@@ -38,7 +38,4 @@ void km_record_cell(km_recorder *recorder, const km_cell *cell, const km_result 
 int km_record_close(km_recorder *recorder, km_error *error);
 void km_record_abort(km_recorder *recorder);
 
-/* "ok", "wrong", "skipped", "crashed" */
-const char *km_status_name(km_status status);
-
 #endif
