@@ -30,7 +30,7 @@ typedef struct km_roofs {
 /* ---- getting them -------------------------------------------------------------------------- */
 
 /* This machine's roofs for 1 and for `threads` threads: from the cache file unless `remeasure`, or
- * unless that is missing, damaged or another machine's; else measured in this process (about four
+ * unless that is missing, damaged or another machine's; else measured in this process (about three
  * seconds per thread count) and stored. The file is $KERNELMARK_ROOFS, or roofs-KEY.json in
  * $XDG_CACHE_HOME/kernelmark or ~/.cache/kernelmark. Returns -1 only if measuring failed; a file
  * that cannot be written leaves a remark in error->text, which is empty otherwise. */
