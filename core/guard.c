@@ -8,10 +8,17 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { MAX_OPEN = 64, DISPLACEMENT = 64 };
+enum {
+    MAX_OPEN = 64,
+    DISPLACEMENT = 64, /* what km_guard_place may shift by */
+    REACH = 256,       /* bytes of canary on either side; farther out only the guard page watches */
+};
 
-/* A quiet NaN in every aligned float. */
-static const unsigned char canary[4] = {0xA5, 0xA5, 0xE5, 0x7F};
+/* A quiet NaN in every float; data is aligned to floats, so the pattern needs no phase. */
+#define CANARY4  "\xA5\xA5\xE5\x7F"
+#define CANARY32 CANARY4 CANARY4 CANARY4 CANARY4 CANARY4 CANARY4 CANARY4 CANARY4
+static const char canary[REACH + 1] =
+    CANARY32 CANARY32 CANARY32 CANARY32 CANARY32 CANARY32 CANARY32 CANARY32;
 
 /* The fault handler has no argument of ours: it finds the guards here. */
 static const km_guard *open_guards[MAX_OPEN];
@@ -60,25 +67,16 @@ static char *first_byte(const km_guard *g)
     return g->map + page_bytes();
 }
 
-static void fill_canary(char *from, const char *to)
-{
-    for (; from < to; from++)
-        *from = (char)canary[(uintptr_t)from & 3];
-}
-
-/* The canary need not reach through a huge map: a page on either side of the data is enough. */
 static char *canary_start(const km_guard *g)
 {
     char *start = first_byte(g);
-    size_t page = page_bytes();
-    return g->data - start > (ptrdiff_t)page ? g->data - page : start;
+    return g->data - start > REACH ? g->data - REACH : start;
 }
 
 static char *canary_end(const km_guard *g)
 {
     char *end = first_byte(g) + g->room, *after = g->data + g->bytes;
-    size_t page = page_bytes();
-    return end - after > (ptrdiff_t)page ? after + page : end;
+    return end - after > REACH ? after + REACH : end;
 }
 
 void *km_guard_place(km_guard *g, size_t bytes, km_side side, size_t shift)
@@ -86,8 +84,8 @@ void *km_guard_place(km_guard *g, size_t bytes, km_side side, size_t shift)
     char *start = first_byte(g);
     g->bytes = bytes;
     g->data = side == KM_FLUSH_START ? start + shift : start + g->room - bytes - shift;
-    fill_canary(canary_start(g), g->data);
-    fill_canary(g->data + bytes, canary_end(g));
+    memcpy(canary_start(g), canary, (size_t)(g->data - canary_start(g)));
+    memcpy(g->data + bytes, canary, (size_t)(canary_end(g) - g->data - bytes));
     return g->data;
 }
 
@@ -98,15 +96,18 @@ void km_guard_protect(const km_guard *g, int read_only)
 
 int km_guard_check(const km_guard *g, km_error *error)
 {
-    for (const char *p = g->data - 1, *stop = canary_start(g); p >= stop; p--)
-        if ((unsigned char)*p != canary[(uintptr_t)p & 3])
+    const char *start = canary_start(g), *after = g->data + g->bytes, *end = canary_end(g);
+    if (!memcmp(start, canary, (size_t)(g->data - start)) &&
+        !memcmp(after, canary, (size_t)(end - after)))
+        return 0;
+    for (const char *p = g->data - 1; p >= start; p--)
+        if (*p != canary[p - start])
             return km_fail(error, "%s: overwritten %td bytes before its start", g->name,
                            g->data - p);
-    for (const char *p = g->data + g->bytes, *stop = canary_end(g); p < stop; p++)
-        if ((unsigned char)*p != canary[(uintptr_t)p & 3])
-            return km_fail(error, "%s: overwritten %td bytes past its end", g->name,
-                           p - (g->data + g->bytes) + 1);
-    return 0;
+    const char *p = after;
+    while (*p == canary[p - after])
+        p++;
+    return km_fail(error, "%s: overwritten %td bytes past its end", g->name, p - after + 1);
 }
 
 int km_guard_blame(const void *address, int write, char *text, size_t size)

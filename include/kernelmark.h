@@ -201,8 +201,10 @@ typedef struct km_op {
      * oracle's tensors. */
     int64_t (*terms)(const km_case *c, km_slot slot);
     void (*sum_scale)(const km_args *oracle, km_slot slot, double *s);
-    double kink[KM_MAX_KINKS]; /* where the derivative by x jumps */
+    /* Where the derivative by x jumps: a fixed list, or a function that fills one and returns how many. */
+    double kink[KM_MAX_KINKS];
     int kinks;
+    int (*kinks_of)(const km_case *c, double kink[KM_MAX_KINKS]);
     /* Case texts, each list NULL-ended: the default suite, what --full adds, for verify only. */
     const char *const *quick;
     const char *const *full;

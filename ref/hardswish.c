@@ -1,4 +1,4 @@
-/* hardswish: y = x clamp(x + 3, 0, 6) / 6; grad_x = grad_y times 0 for x <= -3, 1 for x >= 3 and
+/* hardswish: y = x clamp(x + 3, 0, 6) / 6; grad_x = grad_y times 0 for x <= -3, 1 for x >= 3 (both selected), and
  * (2 x + 3) / 6 between, so that the kinks at -3 and 3 take the outer values.
  * Howard et al., ICCV 2019 (arXiv 1905.02244); torch.nn.Hardswish.
  * SPDX-License-Identifier: Apache-2.0 */
@@ -19,19 +19,12 @@ static void forward(const km_args *args)
         y[i] = value(x[i]);
 }
 
-static real derivative(real x)
-{
-    if (x <= -3)
-        return 0;
-    return x >= 3 ? 1 : (2 * x + 3) / 6;
-}
-
 static void backward(const km_args *args)
 {
     const real *x = in(args, KM_X), *grad_y = in(args, KM_GRAD_Y);
     real *grad_x = out(args, KM_GRAD_X);
     for (int64_t i = 0; i < args->slot[KM_X].count; i++)
-        grad_x[i] = grad_y[i] * derivative(x[i]);
+        grad_x[i] = x[i] <= -3 ? 0 : x[i] >= 3 ? grad_y[i] : grad_y[i] * ((2 * x[i] + 3) / 6);
 }
 
 const km_op KM_OP(hardswish) = {
@@ -48,7 +41,7 @@ const km_op KM_OP(hardswish) = {
               .use = {USE_X, MAKE_Y(BOUND_FORWARD(4))},
               .flops_each = 4},
              {.name = "backward",
-              .formula = "grad_x = grad_y (x <= -3 ? 0 : x >= 3 ? 1 : (2 x + 3) / 6)",
+              .formula = "grad_x = x <= -3 ? 0 : x >= 3 ? grad_y : grad_y (2 x + 3) / 6",
               .use = {USE_X, USE_GRAD_Y, MAKE_GRAD_X(BOUND_BACKWARD)},
               .flops_each = 4}},
 };

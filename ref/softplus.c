@@ -22,6 +22,12 @@ static void backward(const km_args *args)
         grad_x[i] = b * x[i] > threshold ? grad_y[i] : grad_y[i] * sigmoid(b * x[i]);
 }
 
+static int kinks_of(const km_case *c, double *kink)
+{
+    kink[0] = c->attr[KM_THRESHOLD] / c->attr[KM_BETA];
+    return 1;
+}
+
 static const char *const edge[] = {"n0", "n1037", "n67_beta2_threshold5", "n67_beta0.5", NULL};
 
 const km_op KM_OP(softplus) = {
@@ -33,6 +39,7 @@ const km_op KM_OP(softplus) = {
     .attrs = 2,
     .attr = {{KM_BETA, .fallback = 1, .min = 1e-6, .max = 1e6},
              {KM_THRESHOLD, .fallback = 20, .min = -1e6, .max = 1e6}},
+    .kinks_of = kinks_of,
     .passes = 2,
     .pass = {{.name = "forward",
               .formula = "y = beta x > threshold ? x : log(1 + exp(beta x)) / beta",

@@ -41,7 +41,7 @@ double km_tolerance(const km_rule *rule, double want, int64_t i)
     case KM_ULP:
         return b->ulp * ulp_of((float)want);
     case KM_MIXED:
-        return b->rtol * fabs(want) + b->atol;
+        return b->rtol * fabs(want) + b->atol * (rule->scale ? rule->scale[i] : 1);
     case KM_SUM: {
         double k = (double)rule->terms, slow = 8 * sqrt(k) + 8;
         return (k + 8 < slow ? k + 8 : slow) * unit_roundoff * rule->scale[i] + 0x1p-126;

@@ -21,9 +21,10 @@ typedef struct km_figures {
 /* What decides about one tensor. */
 typedef struct km_rule {
     km_bound bound;
-    int64_t terms;       /* K of KM_SUM */
-    const double *scale; /* S of KM_SUM, element by element */
-    int flush;           /* nonzero: an expected value below 2^-126 may come out as 0 */
+    int64_t terms; /* K of KM_SUM */
+    /* Element by element: S of KM_SUM; of KM_MIXED a factor of atol, NULL meaning 1. */
+    const double *scale;
+    int flush; /* nonzero: an expected value below 2^-126 may come out as 0 */
 } km_rule;
 
 /* Distance in units in the last place of `want` rounded to float (2^-149 in the subnormal range);

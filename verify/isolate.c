@@ -109,27 +109,46 @@ static int judge(int status, char *reason, size_t size)
     return -1;
 }
 
-int km_isolate(void (*body)(void *context), void *context, double timeout_seconds, char *reason,
-               size_t size)
+int km_isolate_start(void (*body)(void *context), void *context)
 {
-    int status, result;
     if (!fault_text)
         fault_text = km_shared_open(REASON);
     fflush(NULL);
     pid_t pid = fault_text ? fork() : -1;
+    if (pid == 0)
+        child(body, context);
+    return (int)pid;
+}
+
+int km_isolate_poll(int pid, double seconds)
+{
+    siginfo_t info;
+    for (double deadline = now() + seconds; now() < deadline;) {
+        info.si_pid = 0;
+        if (pid < 0 || waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) || info.si_pid)
+            return 1;
+        nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
+    }
+    return 0;
+}
+
+int km_isolate_wait(int pid, double timeout_seconds, char *reason, size_t size)
+{
+    int status;
     if (pid < 0) {
         snprintf(reason, size, "cannot start a process: %s", strerror(errno));
         return -1;
     }
-    if (pid == 0)
-        child(body, context);
-    if (wait_until(pid, &status, now() + timeout_seconds)) {
-        result = judge(status, reason, size);
-    } else {
-        kill(pid, SIGKILL);
-        waitpid(pid, &status, 0);
-        snprintf(reason, size, "no answer within %.0f s", timeout_seconds);
-        result = -1;
-    }
-    return result;
+    if (wait_until(pid, &status, now() + timeout_seconds))
+        return judge(status, reason, size);
+    kill(pid, SIGKILL);
+    waitpid(pid, &status, 0);
+    snprintf(reason, size, "no answer within %.0f s", timeout_seconds);
+    return -1;
+}
+
+int km_isolate(void (*body)(void *context), void *context, double timeout_seconds, char *reason,
+               size_t size)
+{
+    return km_isolate_wait(km_isolate_start(body, context), timeout_seconds, reason, size);
 }

@@ -16,4 +16,11 @@ void km_shared_close(void *memory, size_t bytes);
 int km_isolate(void (*body)(void *context), void *context, double timeout_seconds, char *reason,
                size_t size);
 
+/* The two halves of km_isolate, to run several children side by side. Start returns the process id or
+ * -1; a process id of -1 makes wait fail too. */
+int km_isolate_start(void (*body)(void *context), void *context);
+/* Waits up to `seconds`; nonzero when the child has ended (km_isolate_wait still collects it). */
+int km_isolate_poll(int pid, double seconds);
+int km_isolate_wait(int pid, double timeout_seconds, char *reason, size_t size);
+
 #endif

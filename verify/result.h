@@ -6,7 +6,8 @@
 
 #include "verify/compare.h"
 
-typedef enum km_status { KM_OK, KM_WRONG, KM_SKIPPED, KM_CRASHED } km_status;
+typedef enum km_status { KM_OK, KM_WRONG, KM_SKIPPED, KM_CRASHED, KM_STATUS_COUNT } km_status;
+extern const char *const km_status_names[KM_STATUS_COUNT]; /* as run files spell them */
 
 enum { KM_MAX_SAMPLES = 101 };
 

@@ -1,0 +1,255 @@
+/* suite.c: one case, all backends: verified one by one, then timed in interleaved rounds.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "bench/suite.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "bench/gbench.h"
+#include "bench/stats.h"
+#include "core/case.h"
+#include "verify/bed.h"
+#include "verify/isolate.h"
+
+static const double timeout_seconds = 1800;
+enum { WARM_UP = 2 };
+
+/* A backend under the clock. */
+typedef struct contender {
+    const km_cell *cell;
+    km_result *result;
+    km_args args;
+} contender;
+
+typedef struct race {
+    const km_suite_options *options;
+    const km_work *work;
+    contender *contenders;
+    km_timed *timed;
+    double *ns;
+    size_t count;
+    km_error *error; /* in shared memory */
+} race;
+
+static void run_once(void *contender_)
+{
+    const contender *c = contender_;
+    c->cell->kernel->run(&c->args);
+}
+
+static double now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return 1e9 * (double)t.tv_sec + (double)t.tv_nsec;
+}
+
+/* How many calls last at least min_ns, by doubling. The first calls warm up caches and thread pools. */
+static int64_t calibrate(contender *c, double min_ns)
+{
+    for (int i = 0; i < WARM_UP; i++)
+        run_once(c);
+    for (int64_t n = 1;; n *= 2) {
+        double start = now_ns();
+        for (int64_t i = 0; i < n; i++)
+            run_once(c);
+        double took = now_ns() - start;
+        if (took >= min_ns / 2 || n >= (int64_t)1 << 30) {
+            double calls = (double)n * min_ns / (took > 1 ? took : 1);
+            return calls < 1 ? 1 : (int64_t)(calls + 0.5);
+        }
+    }
+}
+
+/* All backends share the bed's tensors; each has its own plan. */
+static int open_contender(race *r, const km_bed *bed, size_t i)
+{
+    contender *c = &r->contenders[i];
+    const km_kernel *k = c->cell->kernel;
+    c->args = bed->args;
+    c->args.threads = c->cell->threads;
+    c->args.plan = NULL;
+    const char *declined = k->open ? k->open(&c->args, &c->args.plan) : NULL;
+    if (declined)
+        return km_fail(r->error, "%s declined a case it had accepted: %s", c->cell->backend->name,
+                       declined);
+    r->timed[i] =
+        (km_timed){.name = c->cell->backend->name, .run = run_once, .context = c, .warmup = 1};
+    r->timed[i].iterations = calibrate(c, r->options->min_sample_ns);
+    return 0;
+}
+
+static void reverse(km_timed *timed, size_t count)
+{
+    for (size_t i = 0; i < count / 2; i++) {
+        km_timed kept = timed[i];
+        timed[i] = timed[count - 1 - i];
+        timed[count - 1 - i] = kept;
+    }
+}
+
+static int run_rounds(race *r)
+{
+    for (int round = 0; round < r->options->rounds; round++) {
+        if (km_gbench_round(r->timed, r->count, r->ns, r->error))
+            return -1;
+        for (size_t i = 0; i < r->count; i++) {
+            const contender *c = r->timed[i].context;
+            c->result->timing.sample[round] = r->ns[i];
+        }
+        reverse(r->timed, r->count);
+    }
+    for (size_t i = 0; i < r->count; i++)
+        r->contenders[i].result->timing.samples = r->options->rounds;
+    return 0;
+}
+
+static void run_race(void *race_)
+{
+    race *r = race_;
+    km_bed bed;
+    const km_run_plan how = {KM_FLUSH_START, 0, 0, 0};
+    if (km_bed_open(&bed, r->work, r->error))
+        return;
+    km_bed_lay(&bed, r->work, &how, r->contenders[0].cell);
+    int failed = 0;
+    for (size_t i = 0; i < r->count && !failed; i++)
+        failed = open_contender(r, &bed, i);
+    if (!failed)
+        run_rounds(r);
+    for (size_t i = 0; i < r->count; i++)
+        if (r->contenders[i].cell->kernel->close)
+            r->contenders[i].cell->kernel->close(r->contenders[i].args.plan);
+    km_bed_close(&bed);
+}
+
+/* ---- figures -------------------------------------------------------------------------------- */
+
+static void summarise(km_result *r)
+{
+    km_timing *t = &r->timing;
+    size_t n = (size_t)t->samples;
+    km_interval ci = km_median_interval(t->sample, n);
+    t->min = km_quantile(t->sample, n, 0);
+    t->median = km_median(t->sample, n);
+    t->p90 = km_quantile(t->sample, n, 0.9);
+    t->mad = km_mad(t->sample, n);
+    t->ci_low = ci.low;
+    t->ci_high = ci.high;
+    t->gflops = r->flops / t->median;
+    t->gbps = r->bytes / t->median;
+}
+
+int km_suite_roof(const km_cell *cell, const km_roofs *roofs, km_result *result)
+{
+    km_args shape;
+    km_roof_limit limit;
+    km_timing *t = &result->timing;
+    km_roof_load load = {
+        .flops = result->flops, .isa = cell->backend->isa, .threads = cell->threads};
+    km_args_shape(cell->op, cell->pass, &cell->params, &shape);
+    for (const km_use *use = cell->pass->use; use->access != KM_END; use++) {
+        double bytes = (double)shape.slot[use->slot].count * sizeof(float);
+        load.read += use->access != KM_WRITE ? bytes : 0;
+        load.written += use->access != KM_READ ? bytes : 0;
+        load.in_place += use->access == KM_UPDATE ? bytes : 0;
+    }
+    km_roof_of_cell(roofs, &load, &limit);
+    if (!(limit.ns > 0))
+        return 0;
+    t->roof_bound = limit.bound;
+    t->roof_limit = limit.ns;
+    t->roof_percent = 100 * limit.ns / t->median;
+    return t->ci_high < limit.ns;
+}
+
+static void compare_with_ref(const race *r)
+{
+    const km_timing *ref = NULL;
+    for (size_t i = 0; i < r->count; i++)
+        if (!strcmp(r->contenders[i].cell->backend->name, "ref"))
+            ref = &r->contenders[i].result->timing;
+    for (size_t i = 0; i < r->count && ref; i++)
+        r->contenders[i].result->timing.speedup_vs_ref =
+            ref->median / r->contenders[i].result->timing.median;
+}
+
+/* ---- the group ------------------------------------------------------------------------------ */
+
+static void verify_all(const km_cell *cells, size_t count, const km_work *work,
+                       const km_suite_options *options, km_result *results)
+{
+    km_verify_options how = options->verify;
+    how.case_only = 1;
+    for (size_t i = 0; i < count; i++) {
+        km_verify_cell(&cells[i], work, &how, &results[i]);
+        if (results[i].status == KM_OK && !results[i].figures.elements) {
+            results[i].status = KM_SKIPPED;
+            snprintf(results[i].reason, sizeof results[i].reason,
+                     "nothing to time: the case has no elements");
+        }
+    }
+}
+
+/* A crash while timing, after verification had passed: nobody's time can be trusted. */
+static void fail_all(race *r, const char *reason)
+{
+    for (size_t i = 0; i < r->count; i++) {
+        km_result *result = r->contenders[i].result;
+        result->timing = (km_timing){0};
+        result->status = KM_CRASHED;
+        snprintf(result->reason, sizeof result->reason, "while timing: %.250s", reason);
+    }
+}
+
+static int hold_race(race *r, km_error *error)
+{
+    char reason[256];
+    if (km_isolate(run_race, r, timeout_seconds, reason, sizeof reason)) {
+        fail_all(r, reason);
+        return 0;
+    }
+    if (*r->error->text) {
+        *error = *r->error;
+        return -1;
+    }
+    for (size_t i = 0; i < r->count; i++)
+        summarise(r->contenders[i].result);
+    compare_with_ref(r);
+    return 0;
+}
+
+static int time_all(const km_cell *cells, size_t count, const km_work *work,
+                    const km_suite_options *options, km_result *results, km_error *error)
+{
+    race r = {.options = options, .work = work};
+    r.contenders = calloc(count, sizeof *r.contenders);
+    r.timed = calloc(count, sizeof *r.timed);
+    r.ns = calloc(count, sizeof *r.ns);
+    r.error = km_shared_open(sizeof *r.error);
+    int failed = r.contenders && r.timed && r.ns && r.error ? 0 : km_fail(error, "out of memory");
+    for (size_t i = 0; i < count && !failed; i++)
+        if (results[i].status == KM_OK)
+            r.contenders[r.count++] = (contender){.cell = &cells[i], .result = &results[i]};
+    if (!failed && r.count)
+        failed = hold_race(&r, error);
+    km_shared_close(r.error, sizeof *r.error);
+    free(r.contenders);
+    free(r.timed);
+    free(r.ns);
+    return failed;
+}
+
+int km_suite_run(const km_cell *cells, size_t count, const km_suite_options *options,
+                 km_result *results, km_error *error)
+{
+    km_work work;
+    if (km_work_open(&work, cells->op, cells->pass, &cells->params, options->verify.seed, error))
+        return -1;
+    verify_all(cells, count, &work, options, results);
+    int failed = time_all(cells, count, &work, options, results, error);
+    km_work_close(&work);
+    return failed;
+}

@@ -1,0 +1,15 @@
+/* commands.h: the subcommands, one file each; main.c has the table that names them.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef KM_COMMANDS_H
+#define KM_COMMANDS_H
+
+#include "cli/options.h"
+
+int km_command_list(const km_options *options);
+int km_command_verify(const km_options *options);
+int km_command_bench(const km_options *options);
+int km_command_report(const km_options *options);
+int km_command_golden(const km_options *options);
+int km_command_info(const km_options *options);
+
+#endif

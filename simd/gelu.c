@@ -1,0 +1,125 @@
+/* gelu.c: y = x Phi(x), or with approximate=tanh y = x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)));
+ * grad_x = g y'(x).
+ *
+ * Both tails fall off like e^(-x^2/2) and faster, so the argument of exp2 carries its rounding
+ * error along and scaling by 2^n comes last.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "pointwise.h"
+#include "vmath.h"
+
+/* ---- approximate=none ---- */
+
+/* -log2(e)/2 as a float; the rational below is fitted to what its rounding leaves over. */
+#define HALF_LOG2E (-0x1.715476p-1f)
+
+/* y = max(x, 0) - a 2^(HALF_LOG2E a^2) N(a)/D(a), a = |x|. */
+KM_INLINE vf gelu(vf x, vf unused, const vf *k)
+{
+    (void)unused;
+    (void)k;
+    const vf to_bits = v_set(V_TO_BITS), c = v_set(HALF_LOG2E);
+    const vf a = v_min(v_set(14.5f), v_abs(x));
+    const vf s = v_mul(a, a), t = v_fma(s, c, to_bits);
+    const vf f = v_fma(v_fms(a, a, s), c, v_fms(s, c, v_sub(t, to_bits)));
+    vf u = v_fma(v_set(0x1.1f196cp-8f), a, v_set(0x1.5be19cp-5f));
+    u = v_fma(u, a, v_set(0x1.829a82p-3f));
+    u = v_fma(u, a, v_set(0x1.c8ab8ap-2f));
+    u = v_fma(u, a, v_set(0.5f));
+    u = v_mul(u, a);
+    vf d = v_fma(v_set(0x1.67d3b4p-7f), a, v_set(0x1.b4034ep-4f));
+    d = v_fma(d, a, v_set(0x1.efb07cp-2f));
+    d = v_fma(d, a, v_set(0x1.39cf1ep+0f));
+    d = v_fma(d, a, v_set(0x1.b097f8p+0f));
+    d = v_fma(d, a, v_set(1));
+    const vf t1 = v_max(v_set(V_TO_BITS - 100), t);
+    const vf q = v_div(v_mul(v_fma(v_mul(u, f), v_exp2_rest(f), u), v_pow2_bits(t1)), d);
+    const vf tail = v_mul_unassisted(q, v_pow2_between(t1, t), v_set(0x1p-126f));
+    return v_sub(v_max(v_set(0), x), tail);
+}
+
+/* y'(-a) = e^(-a^2/2) W(a) and y'(a) = 1 - y'(-a); absolute error of the fit 6.6e-8. */
+KM_INLINE vf gelu_gradient(vf x, vf g, const vf *k)
+{
+    (void)k;
+    const vf to_bits = v_set(V_TO_BITS), c = v_set(HALF_LOG2E);
+    const vf a = v_min(v_set(15), v_abs(x));
+    const vf s = v_mul(a, a), t = v_fma(s, c, to_bits);
+    const vf m = v_exp2_fast(v_fms(s, c, v_sub(t, to_bits)));
+    vf w = v_fma(v_set(0x1.b5fa58p-20f), a, v_set(-0x1.2754b6p-15f));
+    w = v_fma(w, a, v_set(0x1.643ad8p-12f));
+    w = v_fma(w, a, v_set(-0x1.02d012p-9f));
+    w = v_fma(w, a, v_set(0x1.0427ap-7f));
+    w = v_fma(w, a, v_set(-0x1.8e5b74p-6f));
+    w = v_fma(w, a, v_set(0x1.f4fadcp-5f));
+    w = v_fma(w, a, v_set(-0x1.0f635ep-3f));
+    w = v_fma(w, a, v_set(0x1.ffd45ep-3f));
+    w = v_fma(w, a, v_set(-0x1.988392p-1f));
+    w = v_fma(w, a, v_set(0.5f));
+    const vf h = v_mul(v_mul(m, w), v_pow2_or_zero(t));
+    return v_mul(g, v_select(v_gt(x, v_set(0)), v_sub(v_set(1), h), h));
+}
+
+/* ---- approximate=tanh: y = x/(1 + e^-v), v = x (C0 + C1 x^2) ---- */
+
+#define C0 0x1.988454p+0f /* 2 sqrt(2/pi) */
+#define C1 0x1.2444f2p-4f /* 0.044715 C0 */
+
+/* log2(e) C0 in 20 bits and the rest, log2(e) C1 and the rest */
+#define L0      0x1.26aecp+1f
+#define L0_REST 0x1.0de73ap-22f
+#define L1      0x1.a5a7dp-4f
+#define L1_REST -0x1.151aaep-29f
+
+/* As silu.c: y = x/(1 + e^-v), the power split beyond 2^100. */
+KM_INLINE vf gelu_tanh(vf x, vf unused, const vf *k)
+{
+    (void)unused;
+    (void)k;
+    const vf to_bits = v_set(V_TO_BITS), l0 = v_set(L0), l1 = v_set(L1);
+    x = v_max(v_set(-11), x);
+    const vf z = v_min(v_set(7), x);
+    const vf s = v_mul(z, z);
+    const vf w = v_fma(l1, s, l0);
+    vf rest = v_fma(l1, v_fms(z, z, s), v_fma(v_set(L1_REST), s, v_set(L0_REST)));
+    rest = v_add(rest, v_fma(l1, s, v_sub(l0, w)));
+    const vf t = v_fnma(z, w, to_bits), n = v_sub(t, to_bits);
+    const vf f = v_fnma(z, rest, v_fnma(z, w, v_sub(v_set(0), n)));
+    const vf t1 = v_min(v_set(V_TO_BITS + 100), t), power = v_pow2_bits(t1);
+    const vf d = v_fma(v_mul(power, f), v_exp2_rest(f), v_add(power, v_set(1)));
+    return v_mul_unassisted(v_div(x, d), v_pow2_between(t, t1), v_set(-0x1p-126f));
+}
+
+/* y' = e (1 + e + x v')/(1 + e)^2, e = e^v */
+KM_INLINE vf gelu_tanh_gradient(vf x, vf g, const vf *k)
+{
+    (void)k;
+    const vf z = v_min(v_set(6), v_max(v_set(-11), x));
+    const vf s = v_mul(z, z);
+    const vf e = v_exp_or_zero(v_mul(z, v_fma(v_set(C1), s, v_set(C0))));
+    const vf d = v_add(e, v_set(1));
+    const vf slope = v_fma(v_set(3 * C1), s, v_set(C0));
+    return v_mul(g, v_div(v_mul(e, v_fma(z, slope, d)), v_mul(d, d)));
+}
+
+static void forward(const km_args *args)
+{
+    if (args->params->attr[KM_APPROXIMATE] == 0)
+        km_forward(args, gelu, 0);
+    else
+        km_forward(args, gelu_tanh, 0);
+}
+
+static void backward(const km_args *args)
+{
+    if (args->params->attr[KM_APPROXIMATE] == 0)
+        km_backward(args, KM_X, gelu_gradient, 0);
+    else
+        km_backward(args, KM_X, gelu_tanh_gradient, 0);
+}
+
+extern const km_kernel KM_KERNELS(gelu)[];
+const km_kernel KM_KERNELS(gelu)[] = {
+    {.op = "gelu", .pass = "forward", .run = forward},
+    {.op = "gelu", .pass = "backward", .run = backward},
+    {0},
+};

@@ -1,0 +1,168 @@
+/* isa/avx2.h: the vector vocabulary on AVX2 with FMA.
+ *
+ * Rules shared by all isa/ headers are in vec.h. SPDX-License-Identifier: Apache-2.0 */
+#ifndef KM_ISA_AVX2_H
+#define KM_ISA_AVX2_H
+
+#include <immintrin.h>
+#include <stdint.h>
+
+#define KM_ISA       avx2
+#define KM_ISA_NAME  "avx2"
+#define KM_ISA_WORDS "AVX2 with FMA"
+
+typedef __m256 vf;
+typedef __m256 vm; /* all bits of a lane set or clear */
+enum { V = 8 };
+
+/* The first n lanes: a window that slides over ones followed by zeros. */
+KM_INLINE __m256i v_lanes(int64_t n)
+{
+    static const int32_t ones[2 * V] = {-1, -1, -1, -1, -1, -1, -1, -1};
+    return _mm256_loadu_si256((const __m256i *)(ones + V - (n >= V ? V : n)));
+}
+
+/* ---- memory ---- */
+
+KM_INLINE vf v_load(const float *p)
+{
+    return _mm256_loadu_ps(p);
+}
+
+KM_INLINE vf v_load_n(const float *p, int64_t n)
+{
+    return _mm256_maskload_ps(p, v_lanes(n));
+}
+
+KM_INLINE void v_store(float *p, vf a)
+{
+    _mm256_storeu_ps(p, a);
+}
+
+KM_INLINE void v_store_n(float *p, vf a, int64_t n)
+{
+    _mm256_maskstore_ps(p, v_lanes(n), a);
+}
+
+KM_INLINE void v_stream(float *p, vf a)
+{
+    _mm256_stream_ps(p, a);
+}
+
+KM_INLINE void v_fence(void)
+{
+    _mm_sfence();
+}
+
+/* ---- arithmetic ---- */
+
+KM_INLINE vf v_set(float a)
+{
+    return _mm256_set1_ps(a);
+}
+
+KM_INLINE vf v_add(vf a, vf b)
+{
+    return _mm256_add_ps(a, b);
+}
+
+KM_INLINE vf v_sub(vf a, vf b)
+{
+    return _mm256_sub_ps(a, b);
+}
+
+KM_INLINE vf v_mul(vf a, vf b)
+{
+    return _mm256_mul_ps(a, b);
+}
+
+KM_INLINE vf v_div(vf a, vf b)
+{
+    return _mm256_div_ps(a, b);
+}
+
+KM_INLINE vf v_fma(vf a, vf b, vf c)
+{
+    return _mm256_fmadd_ps(a, b, c);
+}
+
+KM_INLINE vf v_fms(vf a, vf b, vf c)
+{
+    return _mm256_fmsub_ps(a, b, c);
+}
+
+KM_INLINE vf v_fnma(vf a, vf b, vf c)
+{
+    return _mm256_fnmadd_ps(a, b, c);
+}
+
+KM_INLINE vf v_min(vf c, vf x)
+{
+    return _mm256_min_ps(c, x);
+}
+
+KM_INLINE vf v_max(vf c, vf x)
+{
+    return _mm256_max_ps(c, x);
+}
+
+KM_INLINE vf v_abs(vf a)
+{
+    return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a);
+}
+
+KM_INLINE vf v_neg_abs(vf a)
+{
+    return _mm256_or_ps(_mm256_set1_ps(-0.0f), a);
+}
+
+KM_INLINE vf v_copysign(vf magnitude, vf sign)
+{
+    return _mm256_or_ps(v_abs(magnitude), _mm256_and_ps(_mm256_set1_ps(-0.0f), sign));
+}
+
+/* ---- comparison ---- */
+
+KM_INLINE vm v_gt(vf a, vf b)
+{
+    return _mm256_cmp_ps(a, b, _CMP_GT_OQ);
+}
+
+KM_INLINE vm v_lt(vf a, vf b)
+{
+    return _mm256_cmp_ps(a, b, _CMP_LT_OQ);
+}
+
+KM_INLINE vf v_select(vm m, vf yes, vf no)
+{
+    return _mm256_blendv_ps(no, yes, m);
+}
+
+/* ---- powers of two ---- */
+
+KM_INLINE vf v_pow2_bits(vf t)
+{
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_castps_si256(t), 23));
+}
+
+/* Two factors, of which the first leaves a normal number: one rounding, in the second. */
+KM_INLINE vf v_scale(vf a, vf n)
+{
+    const vf to_bits = v_set(V_TO_BITS);
+    const vf n1 = v_max(v_set(-100), n), n2 = v_sub(n, n1);
+    a = v_mul(a, v_pow2_bits(v_add(n1, to_bits)));
+    return v_mul(a, v_pow2_bits(v_add(n2, to_bits)));
+}
+
+/* ---- reduction ---- */
+
+KM_INLINE double v_sum(vf a)
+{
+    const __m256d lo = _mm256_cvtps_pd(_mm256_castps256_ps128(a));
+    const __m256d hi = _mm256_cvtps_pd(_mm256_extractf128_ps(a, 1));
+    const __m256d s = _mm256_add_pd(lo, hi);
+    const __m128d q = _mm_add_pd(_mm256_castpd256_pd128(s), _mm256_extractf128_pd(s, 1));
+    return _mm_cvtsd_f64(_mm_add_sd(q, _mm_unpackhi_pd(q, q)));
+}
+
+#endif

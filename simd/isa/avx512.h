@@ -1,0 +1,162 @@
+/* isa/avx512.h: the vector vocabulary on AVX-512 (F, BW, DQ, VL) with FMA.
+ *
+ * Rules shared by all isa/ headers are in vec.h. SPDX-License-Identifier: Apache-2.0 */
+#ifndef KM_ISA_AVX512_H
+#define KM_ISA_AVX512_H
+
+#include <immintrin.h>
+#include <stdint.h>
+
+#define KM_ISA       avx512
+#define KM_ISA_NAME  "avx512"
+#define KM_ISA_WORDS "AVX-512 F+BW+DQ+VL"
+
+typedef __m512 vf;
+typedef __mmask16 vm;
+enum { V = 16 };
+
+KM_INLINE vm v_lanes(int64_t n)
+{
+    return n >= V ? (vm)0xffff : (vm)((1u << n) - 1);
+}
+
+/* ---- memory ---- */
+
+KM_INLINE vf v_load(const float *p)
+{
+    return _mm512_loadu_ps(p);
+}
+
+KM_INLINE vf v_load_n(const float *p, int64_t n)
+{
+    return _mm512_maskz_loadu_ps(v_lanes(n), p);
+}
+
+KM_INLINE void v_store(float *p, vf a)
+{
+    _mm512_storeu_ps(p, a);
+}
+
+KM_INLINE void v_store_n(float *p, vf a, int64_t n)
+{
+    _mm512_mask_storeu_ps(p, v_lanes(n), a);
+}
+
+KM_INLINE void v_stream(float *p, vf a)
+{
+    _mm512_stream_ps(p, a);
+}
+
+KM_INLINE void v_fence(void)
+{
+    _mm_sfence();
+}
+
+/* ---- arithmetic ---- */
+
+KM_INLINE vf v_set(float a)
+{
+    return _mm512_set1_ps(a);
+}
+
+KM_INLINE vf v_add(vf a, vf b)
+{
+    return _mm512_add_ps(a, b);
+}
+
+KM_INLINE vf v_sub(vf a, vf b)
+{
+    return _mm512_sub_ps(a, b);
+}
+
+KM_INLINE vf v_mul(vf a, vf b)
+{
+    return _mm512_mul_ps(a, b);
+}
+
+KM_INLINE vf v_div(vf a, vf b)
+{
+    return _mm512_div_ps(a, b);
+}
+
+KM_INLINE vf v_fma(vf a, vf b, vf c)
+{
+    return _mm512_fmadd_ps(a, b, c);
+}
+
+KM_INLINE vf v_fms(vf a, vf b, vf c)
+{
+    return _mm512_fmsub_ps(a, b, c);
+}
+
+KM_INLINE vf v_fnma(vf a, vf b, vf c)
+{
+    return _mm512_fnmadd_ps(a, b, c);
+}
+
+KM_INLINE vf v_min(vf c, vf x)
+{
+    return _mm512_min_ps(c, x);
+}
+
+KM_INLINE vf v_max(vf c, vf x)
+{
+    return _mm512_max_ps(c, x);
+}
+
+KM_INLINE vf v_abs(vf a)
+{
+    return _mm512_abs_ps(a);
+}
+
+KM_INLINE vf v_neg_abs(vf a)
+{
+    return _mm512_or_ps(a, _mm512_set1_ps(-0.0f));
+}
+
+KM_INLINE vf v_copysign(vf magnitude, vf sign)
+{
+    const __m512i low = _mm512_set1_epi32(0x7fffffff);
+    const __m512i m = _mm512_castps_si512(magnitude), s = _mm512_castps_si512(sign);
+    return _mm512_castsi512_ps(_mm512_ternarylogic_epi32(low, m, s, 0xca));
+}
+
+/* ---- comparison ---- */
+
+KM_INLINE vm v_gt(vf a, vf b)
+{
+    return _mm512_cmp_ps_mask(a, b, _CMP_GT_OQ);
+}
+
+KM_INLINE vm v_lt(vf a, vf b)
+{
+    return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ);
+}
+
+KM_INLINE vf v_select(vm m, vf yes, vf no)
+{
+    return _mm512_mask_blend_ps(m, no, yes);
+}
+
+/* ---- powers of two ---- */
+
+KM_INLINE vf v_pow2_bits(vf t)
+{
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_castps_si512(t), 23));
+}
+
+KM_INLINE vf v_scale(vf a, vf n)
+{
+    return _mm512_scalef_ps(a, n);
+}
+
+/* ---- reduction ---- */
+
+KM_INLINE double v_sum(vf a)
+{
+    const __m512d lo = _mm512_cvtps_pd(_mm512_castps512_ps256(a));
+    const __m512d hi = _mm512_cvtps_pd(_mm512_extractf32x8_ps(a, 1));
+    return _mm512_reduce_add_pd(_mm512_add_pd(lo, hi));
+}
+
+#endif

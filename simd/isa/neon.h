@@ -1,0 +1,176 @@
+/* isa/neon.h: the vector vocabulary on AArch64 NEON (baseline).
+ *
+ * Rules shared by all isa/ headers are in vec.h. SPDX-License-Identifier: Apache-2.0 */
+#ifndef KM_ISA_NEON_H
+#define KM_ISA_NEON_H
+
+#include <arm_neon.h>
+#include <stdint.h>
+
+#define KM_ISA       neon
+#define KM_ISA_NAME  "neon"
+#define KM_ISA_WORDS "AArch64 Advanced SIMD"
+
+typedef float32x4_t vf;
+typedef uint32x4_t vm; /* all bits of a lane set or clear */
+enum { V = 4 };
+
+/* ---- memory ---- */
+
+KM_INLINE vf v_load(const float *p)
+{
+    return vld1q_f32(p);
+}
+
+KM_INLINE vf v_load_n(const float *p, int64_t n)
+{
+    if (n >= V)
+        return vld1q_f32(p);
+    vf a = vdupq_n_f32(0);
+    if (n > 0)
+        a = vld1q_lane_f32(p, a, 0);
+    if (n > 1)
+        a = vld1q_lane_f32(p + 1, a, 1);
+    if (n > 2)
+        a = vld1q_lane_f32(p + 2, a, 2);
+    return a;
+}
+
+KM_INLINE void v_store(float *p, vf a)
+{
+    vst1q_f32(p, a);
+}
+
+KM_INLINE void v_store_n(float *p, vf a, int64_t n)
+{
+    if (n >= V) {
+        vst1q_f32(p, a);
+        return;
+    }
+    if (n > 0)
+        vst1q_lane_f32(p, a, 0);
+    if (n > 1)
+        vst1q_lane_f32(p + 1, a, 1);
+    if (n > 2)
+        vst1q_lane_f32(p + 2, a, 2);
+}
+
+/* No intrinsic exists for stnp; cores of this level detect streams by themselves. */
+KM_INLINE void v_stream(float *p, vf a)
+{
+    vst1q_f32(p, a);
+}
+
+KM_INLINE void v_fence(void)
+{
+}
+
+/* ---- arithmetic ---- */
+
+KM_INLINE vf v_set(float a)
+{
+    return vdupq_n_f32(a);
+}
+
+KM_INLINE vf v_add(vf a, vf b)
+{
+    return vaddq_f32(a, b);
+}
+
+KM_INLINE vf v_sub(vf a, vf b)
+{
+    return vsubq_f32(a, b);
+}
+
+KM_INLINE vf v_mul(vf a, vf b)
+{
+    return vmulq_f32(a, b);
+}
+
+KM_INLINE vf v_div(vf a, vf b)
+{
+    return vdivq_f32(a, b);
+}
+
+KM_INLINE vf v_fma(vf a, vf b, vf c)
+{
+    return vfmaq_f32(c, a, b);
+}
+
+KM_INLINE vf v_fms(vf a, vf b, vf c)
+{
+    return vfmaq_f32(vnegq_f32(c), a, b);
+}
+
+KM_INLINE vf v_fnma(vf a, vf b, vf c)
+{
+    return vfmsq_f32(c, a, b);
+}
+
+KM_INLINE vf v_min(vf c, vf x)
+{
+    return vbslq_f32(vcltq_f32(c, x), c, x);
+}
+
+KM_INLINE vf v_max(vf c, vf x)
+{
+    return vbslq_f32(vcgtq_f32(c, x), c, x);
+}
+
+KM_INLINE vf v_abs(vf a)
+{
+    return vabsq_f32(a);
+}
+
+KM_INLINE vf v_neg_abs(vf a)
+{
+    return vnegq_f32(vabsq_f32(a));
+}
+
+KM_INLINE vf v_copysign(vf magnitude, vf sign)
+{
+    return vbslq_f32(vdupq_n_u32(0x80000000u), sign, magnitude);
+}
+
+/* ---- comparison ---- */
+
+KM_INLINE vm v_gt(vf a, vf b)
+{
+    return vcgtq_f32(a, b);
+}
+
+KM_INLINE vm v_lt(vf a, vf b)
+{
+    return vcltq_f32(a, b);
+}
+
+KM_INLINE vf v_select(vm m, vf yes, vf no)
+{
+    return vbslq_f32(m, yes, no);
+}
+
+/* ---- powers of two ---- */
+
+KM_INLINE vf v_pow2_bits(vf t)
+{
+    return vreinterpretq_f32_s32(vshlq_n_s32(vreinterpretq_s32_f32(t), 23));
+}
+
+/* Two factors, of which the first leaves a normal number: one rounding, in the second. */
+KM_INLINE vf v_scale(vf a, vf n)
+{
+    const vf to_bits = v_set(V_TO_BITS);
+    const vf n1 = v_max(v_set(-100), n), n2 = v_sub(n, n1);
+    a = v_mul(a, v_pow2_bits(v_add(n1, to_bits)));
+    return v_mul(a, v_pow2_bits(v_add(n2, to_bits)));
+}
+
+/* ---- reduction ---- */
+
+KM_INLINE double v_sum(vf a)
+{
+    const float64x2_t s = vaddq_f64(vcvt_f64_f32(vget_low_f32(a)), vcvt_high_f64_f32(a));
+    return vgetq_lane_f64(s, 0) + vgetq_lane_f64(s, 1);
+}
+
+#endif

@@ -1,0 +1,32 @@
+/* vec.h: the vector vocabulary in which the kernels of this folder are written, each once.
+ *
+ * The compile line names the header that defines it, as -DKM_ISA_HEADER='"isa/avx2.h"'; nothing
+ * else here or in a kernel knows the instruction set.
+ *
+ *   vf, vm, V        vector of float, mask, number of lanes
+ *   v_load_n, v_store_n   the first min(n, V) lanes, n >= 0; memory beyond is never touched
+ *   v_stream         past the caches where the ISA can; p aligned to sizeof(vf); v_fence after
+ *   v_fma(a, b, c)   a b + c;  v_fms  a b - c;  v_fnma  c - a b;  one rounding each
+ *   v_min, v_max     (c, x): x unless c is smaller (larger), so a NaN or -0 in x stays
+ *   v_gt, v_lt       false where an operand is NaN
+ *   v_pow2_bits(t)   2^n from t = V_TO_BITS + n, n whole, -126 <= n <= 127
+ *   v_scale(a, n)    a 2^n rounded once, into subnormals too; n whole, -200 <= n <= 126, and
+ *                    a 2^max(n, -100) is a normal number, exact, or NaN
+ *   v_sum            of all lanes, in double
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef KM_VEC_H
+#define KM_VEC_H
+
+/* Element functions reach the loops as arguments, so inlining them must not be left to chance. */
+#define KM_INLINE static inline __attribute__((always_inline))
+
+/* Adding it to |a| < 2^22 rounds a to a whole number n and leaves n + 127 in the low bits. */
+#define V_TO_BITS 0x1.8000fep23f
+
+#include KM_ISA_HEADER
+
+#define KM_JOIN_(a, b) km_##a##_##b
+#define KM_JOIN(a, b)  KM_JOIN_(a, b)
+#define KM_KERNELS(op) KM_JOIN(KM_ISA, op)
+
+#endif

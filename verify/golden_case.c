@@ -1,0 +1,238 @@
+/* golden_case.c: sizes and shapes of a recording, and reading its files.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "verify/golden_case.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/case.h"
+#include "core/names.h"
+#include "core/registry.h"
+#include "verify/golden_json.h"
+
+/* Puts the file's name before the message. */
+static int blame(const char *file, km_error *error)
+{
+    km_error why = *error;
+    return km_fail(error, "%.100s: %s", file, why.text);
+}
+
+/* Opens a regular file whose real path, links followed, lies in the folder. */
+static FILE *open_inside(const char *folder, const char *file, km_error *error)
+{
+    char path[PATH_MAX], real[PATH_MAX], home[PATH_MAX];
+    struct stat s;
+    if ((size_t)snprintf(path, sizeof path, "%s/%s", folder, file) >= sizeof path ||
+        !realpath(path, real) || !realpath(folder, home)) {
+        km_fail(error, "cannot open: %s", strerror(errno));
+        return NULL;
+    }
+    size_t n = strlen(home);
+    if (strncmp(real, home, n) || real[n] != '/') {
+        km_fail(error, "a link that leaves the case's folder");
+        return NULL;
+    }
+    /* not blocking: a fifo would wait for its writer */
+    int fd = open(real, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    FILE *stream = fd >= 0 && !fstat(fd, &s) && S_ISREG(s.st_mode) ? fdopen(fd, "rb") : NULL;
+    if (stream)
+        return stream;
+    km_fail(error, "cannot open: %s", fd < 0 ? strerror(errno) : "not a regular file");
+    if (fd >= 0)
+        close(fd);
+    return NULL;
+}
+
+/* ---- sizes and shapes ----------------------------------------------------------------------- */
+
+/* The slot whose recorded shape the sizes come from, or -1. */
+static int lead_slot(const km_golden_case *c)
+{
+    static const km_slot leads[] = {KM_X, KM_Y, KM_GRAD_Y};
+    for (size_t i = 0; i < sizeof leads / sizeof *leads; i++)
+        if (c->tensor[KM_GOLDEN_INPUT][leads[i]].recorded)
+            return leads[i];
+    return -1;
+}
+
+static int set_sizes(km_golden_case *c, const km_npy *lead, km_error *error)
+{
+    int last = c->op->dims - 1;
+    for (int i = 0; i <= last; i++)
+        c->params.dim[c->op->dim[i].dim] = i < lead->ndim ? lead->dim[i] : 1;
+    for (int d = last + 1; d < lead->ndim; d++) {
+        int64_t *rest = &c->params.dim[c->op->dim[last].dim];
+        if (__builtin_mul_overflow(*rest, lead->dim[d], rest))
+            return km_fail(error, "its shape is larger than any memory");
+    }
+    return km_case_check(c->op, &c->params, error);
+}
+
+static km_npy slot_shape(const km_golden_case *c, int slot)
+{
+    km_tensor t = {0};
+    km_npy a = {0};
+    c->op->shape(&c->params, (km_slot)slot, &t);
+    a.ndim = t.ndim;
+    memcpy(a.dim, t.dim, sizeof t.dim);
+    return a;
+}
+
+static int check_shape(const km_golden_case *c, int lead, int slot, const km_npy *a,
+                       km_error *error)
+{
+    km_npy own = slot_shape(c, slot), like = slot_shape(c, lead);
+    const km_npy *want =
+        km_npy_same_shape(&own, &like) ? &c->tensor[KM_GOLDEN_INPUT][lead].array : &own;
+    char got[120], need[120];
+    if (km_npy_same_shape(a, want))
+        return 0;
+    km_npy_shape_text(a, got, sizeof got);
+    km_npy_shape_text(want, need, sizeof need);
+    return km_fail(error, "shape of '%s' is %s, %s needs %s", km_slot_name[slot], got, c->op->name,
+                   need);
+}
+
+static int check_shapes(km_golden_case *c, km_error *error)
+{
+    int lead = lead_slot(c);
+    if (lead < 0)
+        return km_fail(error, "input 'x' is not recorded");
+    if (set_sizes(c, &c->tensor[KM_GOLDEN_INPUT][lead].array, error))
+        return -1;
+    for (int r = 0; r < KM_GOLDEN_ROLES; r++)
+        for (int s = 0; s < KM_SLOT_COUNT; s++)
+            if (c->tensor[r][s].recorded && check_shape(c, lead, s, &c->tensor[r][s].array, error))
+                return -1;
+    return 0;
+}
+
+/* ---- what the pass needs -------------------------------------------------------------------- */
+
+static int is_recorded(const km_golden_case *c, km_golden_role role, km_slot slot)
+{
+    return c->tensor[role][slot].recorded;
+}
+
+static const km_pass *writer_of(const km_op *op, km_slot slot)
+{
+    for (int p = 0; p < op->passes; p++) {
+        const km_use *use = km_use_find(&op->pass[p], slot);
+        if (use && use->access == KM_WRITE)
+            return &op->pass[p];
+    }
+    return NULL;
+}
+
+static int check_reads(const km_golden_case *c, const km_pass *pass, km_error *error)
+{
+    for (const km_use *use = pass->use; use->access != KM_END; use++)
+        if (use->access != KM_WRITE && !is_recorded(c, KM_GOLDEN_INPUT, use->slot))
+            return km_fail(error, "input '%s', which %s/%s reads, is not recorded",
+                           km_slot_name[use->slot], c->op->name, pass->name);
+    return 0;
+}
+
+/* Every read is recorded, or saved by one other pass whose reads are. */
+static int check_inputs(km_golden_case *c, km_error *error)
+{
+    for (const km_use *use = c->pass->use; use->access != KM_END; use++) {
+        if (use->access == KM_WRITE || is_recorded(c, KM_GOLDEN_INPUT, use->slot))
+            continue;
+        const km_pass *writer = use->fill == KM_FILL_SAVED ? writer_of(c->op, use->slot) : NULL;
+        if (!writer || (c->saved_by && c->saved_by != writer))
+            return check_reads(c, c->pass, error);
+        c->saved_by = writer;
+    }
+    return c->saved_by ? check_reads(c, c->saved_by, error) : 0;
+}
+
+static int check_results(const km_golden_case *c, km_error *error)
+{
+    for (const km_use *use = c->pass->use; use->access != KM_END; use++) {
+        const char *name = km_slot_name[use->slot];
+        int expected = is_recorded(c, KM_GOLDEN_EXPECTED, use->slot);
+        if (use->access != KM_READ && !expected)
+            return km_fail(error, "expected '%s', which %s/%s writes, is not recorded", name,
+                           c->op->name, c->pass->name);
+        if (expected && c->rule[use->slot].scaled && !is_recorded(c, KM_GOLDEN_SCALE, use->slot))
+            return km_fail(error, "error_scale of '%s', which its bound needs, is not recorded",
+                           name);
+    }
+    return 0;
+}
+
+/* ---- data ----------------------------------------------------------------------------------- */
+
+static int read_array(const char *folder, km_golden_tensor *t, km_error *error)
+{
+    km_npy declared = t->array;
+    FILE *file = open_inside(folder, t->file, error);
+    int failed = !file || km_npy_read(file, &declared, &t->array, error);
+    if (file)
+        fclose(file);
+    return failed ? blame(t->file, error) : 0;
+}
+
+/* A limit that is no number would let everything pass, or nothing. */
+static int check_scale(const km_golden_case *c, int slot, km_error *error)
+{
+    const km_golden_tensor *t = &c->tensor[KM_GOLDEN_SCALE][slot];
+    const double *want = c->tensor[KM_GOLDEN_EXPECTED][slot].array.data;
+    const int64_t *mask = c->tensor[KM_GOLDEN_MASK][slot].array.data;
+    const float *scale = t->array.data;
+    for (int64_t i = 0; scale && want && i < t->array.count; i++)
+        if (!(scale[i] >= 0 && isfinite(scale[i])) && isfinite(want[i]) && (!mask || mask[i])) {
+            km_fail(error, "element %" PRId64 " is %g: not an error scale", i, (double)scale[i]);
+            return blame(t->file, error);
+        }
+    return 0;
+}
+
+static int read_arrays(const char *folder, km_golden_case *c, km_error *error)
+{
+    for (int r = 0; r < KM_GOLDEN_ROLES; r++)
+        for (int s = 0; s < KM_SLOT_COUNT; s++)
+            if (c->tensor[r][s].recorded && read_array(folder, &c->tensor[r][s], error))
+                return -1;
+    for (int s = 0; s < KM_SLOT_COUNT; s++)
+        if (check_scale(c, s, error))
+            return -1;
+    return 0;
+}
+
+static int read_json(const char *folder, km_golden_case *c, km_error *error)
+{
+    FILE *file = open_inside(folder, "case.json", error);
+    if (!file)
+        return -1;
+    int failed = km_golden_json_read(file, c, error);
+    fclose(file);
+    return failed;
+}
+
+int km_golden_case_load(const char *folder, km_golden_case *c, km_error *error)
+{
+    *c = (km_golden_case){0};
+    if (read_json(folder, c, error) || check_shapes(c, error) || check_inputs(c, error) ||
+        check_results(c, error))
+        return blame("case.json", error);
+    if (!read_arrays(folder, c, error))
+        return 0;
+    km_golden_case_free(c);
+    return -1;
+}
+
+void km_golden_case_free(km_golden_case *c)
+{
+    for (int r = 0; r < KM_GOLDEN_ROLES; r++)
+        for (int s = 0; s < KM_SLOT_COUNT; s++)
+            km_npy_free(&c->tensor[r][s].array);
+}

@@ -1,0 +1,59 @@
+/* golden_case.h: one case of a golden set: case.json and the .npy files that it names, checked
+ * against what the op declares. docs/golden-format.md describes the files.
+ *
+ * How a recording becomes a case of ours:
+ *   - op and direction are the names of an op and of one of its passes;
+ *   - params are attributes by name: a number is rounded to float, a word is one of the choices;
+ *   - tensor names are slot names, apart from the aliases in golden_tensors.c;
+ *   - sizes: the op's size letters, in its order, take the dimensions of the recorded x (y or grad_y
+ *     where x is not recorded); the last letter takes the product of all that remain, letters
+ *     without a dimension are 1. So n of relu is the element count; a 5-D prelu [2,3,4,5,6] is
+ *     n2c3h4w30. Tensors that the op shapes like x have the recorded shape of x, others exactly the
+ *     shape that the op says.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef KM_GOLDEN_CASE_H
+#define KM_GOLDEN_CASE_H
+
+#include <kernelmark.h>
+
+#include "core/error.h"
+#include "verify/npy.h"
+
+typedef enum km_golden_role {
+    KM_GOLDEN_INPUT,
+    KM_GOLDEN_EXPECTED,
+    KM_GOLDEN_SCALE, /* S of a bound, for the expected tensor of the same name */
+    KM_GOLDEN_MASK,  /* 0: this element of the expected tensor is not compared */
+    KM_GOLDEN_ROLES
+} km_golden_role;
+
+typedef struct km_golden_tensor {
+    int recorded;
+    char file[256]; /* in the case's folder */
+    km_npy array;   /* <f4 input, <f8 expected, <f4 scale, <i8 mask */
+} km_golden_tensor;
+
+/* |err| <= coef u S + 2^-126 where `scaled`, else as the bound says; u = 2^-24. */
+typedef struct km_golden_rule {
+    int scaled;
+    double coef;
+    km_bound bound;
+} km_golden_rule;
+
+typedef struct km_golden_case {
+    char op_name[64], direction[64]; /* as recorded, for messages; empty if unreadable */
+    const km_op *op;
+    const km_pass *pass;
+    const km_pass *saved_by; /* the pass that makes slots which this one reads and the recording
+                              * lacks (y of sigmoid's backward pass); NULL: none needed */
+    km_case params;
+    km_golden_tensor tensor[KM_GOLDEN_ROLES][KM_SLOT_COUNT];
+    km_golden_rule rule[KM_SLOT_COUNT]; /* of expected tensors */
+} km_golden_case;
+
+/* Reads the case in this folder. On failure the message starts with the file at fault, and only
+ * op_name and direction are set. */
+int km_golden_case_load(const char *folder, km_golden_case *c, km_error *error);
+void km_golden_case_free(km_golden_case *c);
+
+#endif

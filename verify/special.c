@@ -1,0 +1,241 @@
+/* special.c: every special value in every lane. The lane must come out as the oracle says, class first;
+ * all results that the oracle says are untouched by it must keep their bits (no lane cross-talk).
+ * A backend without KM_HOLDS_EDGES gets its deviations counted instead of a verdict; only cross-talk is
+ * still an error.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <float.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/names.h"
+#include "core/registry.h"
+#include "verify/cell.h"
+
+enum { LANES = 4 * 16 + 3, MAX_SPECIALS = 128, AFFORDABLE = 1 << 12 };
+
+/* Magnitudes; each is used with both signs. The exponentials' edges: 87.3 and 88.7 (float range), 103.97
+ * (below half the least subnormal). */
+static const float magnitudes[] = {
+    0,         0x1p-149f, 0x1p-130f, 0x1.fffffcp-127f,
+    0x1p-126f, 1e-30f,    1e-20f,    1e-10f,
+    0x1p-24f,  1e-4f,     0.25f,     0.5f,
+    1,         2.5f,      5,         8.6f,
+    9.1f,      13.3f,     15,        17,
+    20,        20.00001f, 40,        87.3f,
+    87.4f,     88.7f,     88.8f,     89,
+    103.97f,   104.1f,    150,       1e3f,
+    16777216,  1e10f,     1e19f,     1e30f,
+    FLT_MAX,   INFINITY,  NAN,
+};
+
+typedef struct specials {
+    float value[MAX_SPECIALS];
+    int count;
+} specials;
+
+static void add(specials *s, float value)
+{
+    if (s->count < MAX_SPECIALS)
+        s->value[s->count++] = value;
+}
+
+static void list_specials(const km_op *op, specials *s)
+{
+    s->count = 0;
+    for (size_t i = 0; i < sizeof magnitudes / sizeof *magnitudes; i++) {
+        add(s, magnitudes[i]);
+        add(s, -magnitudes[i]);
+    }
+    for (int k = 0; k < op->kinks; k++) {
+        float kink = (float)op->kink[k];
+        add(s, kink);
+        add(s, nextafterf(kink, -INFINITY));
+        add(s, nextafterf(kink, INFINITY));
+    }
+}
+
+/* The inputs this pass takes special values in. A gradient's derivative at NaN is nobody's promise, and
+ * weights are shared by many elements. */
+static int takes_specials(const km_use *use)
+{
+    return use->access == KM_READ &&
+           (use->slot == KM_X || use->slot == KM_Y || use->slot == KM_GRAD_Y);
+}
+
+static int excluded(const km_work *w, const km_use *use, float value)
+{
+    int backward = km_use_find(w->pass, KM_GRAD_Y) != NULL;
+    /* grad_y far out of the bounds' range would overflow, or underflow to a sign that nobody owes */
+    return (backward && use->slot != KM_GRAD_Y && isnan(value)) ||
+           (use->slot == KM_GRAD_Y && isfinite(value) && fabsf(value) > 1e10f);
+}
+
+/* A saved output may only hold values that the forward pass can produce: forward(special). */
+static float saved_value(const km_work *w, float x)
+{
+    const km_pass *forward = km_pass_find(w->op, "forward");
+    km_case one = w->params;
+    double in = x, out = 0;
+    km_args args;
+    one.dim[KM_DIM_N] = 1;
+    km_args_shape(w->op, forward, &one, &args);
+    args.slot[KM_X].data = &in;
+    args.slot[KM_Y].data = &out;
+    km_oracle_run(w->op, forward, &args);
+    return (float)out;
+}
+
+typedef struct lanes {
+    const km_exam *exam;
+    km_bed *bed;
+    km_work *work;
+    km_work plain;              /* the same data without a special value */
+    float *base[KM_SLOT_COUNT]; /* the kernel's results on it */
+} lanes;
+
+static void note_deviation(const km_exam *exam, const km_use *use, float special, double got,
+                           double want)
+{
+    km_result *r = exam->result;
+    if (r->edge_deviations++ == 0)
+        snprintf(r->edge_note, sizeof r->edge_note, "%s = %.9g gives %.9g, should be %.9g",
+                 km_slot_name[use->slot], special, got, want);
+}
+
+/* An infinite grad_y times a derivative that is all but zero: infinite in exact arithmetic, NaN once the
+ * derivative rounds to zero, and neither is wrong. A selection (an exact pass) has no such excuse. */
+static int is_indefinite(const km_use *use, const km_use *out, float special, float got,
+                         double want)
+{
+    return use->slot == KM_GRAD_Y && isinf(special) && out->gate.kind != KM_EXACT &&
+           !isfinite(got) && !isfinite(want);
+}
+
+/* One output slot after the special value went into lane `lane` of slot `use`. */
+static int check_output(const lanes *l, const km_use *use, float special, int64_t lane,
+                        const km_use *out)
+{
+    const km_exam *exam = l->exam;
+    const float *got = l->bed->args.slot[out->slot].data, *base = l->base[out->slot];
+    const double *want = l->work->want[out->slot], *untouched = l->plain.want[out->slot];
+    km_rule rule = km_work_rule(l->work, out->slot, exam->target);
+    km_figures f = km_figures_none();
+    int edges = (exam->cell->backend->flags & KM_HOLDS_EDGES) != 0;
+    for (int64_t i = 0; i < l->work->shape.slot[out->slot].count; i++) {
+        if (!memcmp(&want[i], &untouched[i], sizeof *want) && i != lane) {
+            if (memcmp(&got[i], &base[i], sizeof *got))
+                return km_exam_fail(exam, l->work, 0,
+                                    "%s = %.9g in lane %" PRId64 " changes %s[%" PRId64
+                                    "] from %.9g to %.9g",
+                                    km_slot_name[use->slot], special, lane, km_slot_name[out->slot],
+                                    i, base[i], got[i]);
+        } else if (is_indefinite(use, out, special, got[i], want[i])) {
+            continue;
+        } else if (!km_compare_one(&rule, got[i], want[i], i, &f) && edges) {
+            return km_exam_fail(exam, l->work, 0,
+                                "%s = %.9g in lane %" PRId64 " gives %s[%" PRId64
+                                "] = %.9g, want %.9g",
+                                km_slot_name[use->slot], special, lane, km_slot_name[out->slot], i,
+                                got[i], want[i]);
+        }
+    }
+    if (f.wrong)
+        note_deviation(exam, use, special, f.got, f.want);
+    else if (edges)
+        km_figures_add(&exam->result->figures, &f);
+    return 0;
+}
+
+static int check_outputs(const lanes *l, const km_use *use, float special, int64_t lane)
+{
+    for (const km_use *out = l->work->pass->use; out->access != KM_END; out++)
+        if (out->access != KM_READ && check_output(l, use, special, lane, out))
+            return -1;
+    return 0;
+}
+
+static int try_special(const lanes *l, const km_use *use, float special, int64_t lane)
+{
+    const km_run_plan how = {KM_FLUSH_END, 0, 0, 0xFF};
+    float *slot = l->work->input[use->slot], kept = slot[lane];
+    km_error error;
+    slot[lane] = use->fill == KM_FILL_SAVED ? saved_value(l->work, special) : special;
+    int failed = km_work_oracle(l->work, &error);
+    if (!failed) {
+        km_bed_lay(l->bed, l->work, &how, l->exam->cell);
+        failed = km_exam_run(l->exam, l->bed) || check_outputs(l, use, special, lane);
+    }
+    slot[lane] = kept;
+    return failed;
+}
+
+static int try_slot(const lanes *l, const km_use *use)
+{
+    specials s;
+    list_specials(l->work->op, &s);
+    int64_t count = l->work->shape.slot[use->slot].count;
+    for (int i = 0; i < s.count; i++)
+        for (int64_t lane = 0; !excluded(l->work, use, s.value[i]) && lane < count && lane < LANES;
+             lane++)
+            if (try_special(l, use, s.value[i], lane))
+                return -1;
+    return 0;
+}
+
+static int run_base(lanes *l)
+{
+    const km_run_plan how = {KM_FLUSH_END, 0, 0, 0xFF};
+    km_bed_lay(l->bed, l->work, &how, l->exam->cell);
+    if (km_exam_run(l->exam, l->bed))
+        return -1;
+    for (const km_use *out = l->work->pass->use; out->access != KM_END; out++) {
+        size_t bytes = (size_t)l->work->shape.slot[out->slot].count * sizeof(float);
+        l->base[out->slot] = out->access == KM_READ ? NULL : malloc(bytes + 1);
+        if (l->base[out->slot])
+            memcpy(l->base[out->slot], l->bed->args.slot[out->slot].data, bytes);
+    }
+    return 0;
+}
+
+static int try_all(lanes *l)
+{
+    int failed = run_base(l);
+    for (const km_use *use = l->work->pass->use; !failed && use->access != KM_END; use++)
+        if (takes_specials(use))
+            failed = try_slot(l, use);
+    for (int s = 0; s < KM_SLOT_COUNT; s++)
+        free(l->base[s]);
+    return failed;
+}
+
+int km_exam_specials(const km_exam *exam)
+{
+    const km_cell *cell = exam->cell;
+    const km_run_plan how = {KM_FLUSH_END, 0, 0, 0xFF};
+    const char *declined = NULL;
+    km_error error;
+    km_case small;
+    km_work work = {0};
+    km_bed bed = {0};
+    lanes l = {.exam = exam, .bed = &bed, .work = &work};
+    if (km_small_case(cell, LANES, &small) ||
+        km_pass_elements(cell->op, cell->pass, &small) > AFFORDABLE)
+        return 0;
+    int failed =
+        km_work_open(&work, cell->op, cell->pass, &small, exam->options->seed, &error) ||
+        km_work_open(&l.plain, cell->op, cell->pass, &small, exam->options->seed, &error) ||
+        km_bed_open(&bed, &work, &error);
+    if (!failed) {
+        km_bed_lay(&bed, &work, &how, cell);
+        km_bed_plan(&bed, cell->kernel, &declined);
+        failed = declined ? 0 : try_all(&l);
+        km_bed_unplan(&bed, cell->kernel);
+    }
+    km_bed_close(&bed);
+    km_work_close(&work);
+    km_work_close(&l.plain);
+    return failed;
+}

@@ -1,0 +1,74 @@
+/* sweep.c: every length from 0 to four of the widest vectors plus three, against either guard page and
+ * at every alignment: tails that are skipped, written twice, or read and written outside.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+
+#include "verify/cell.h"
+
+enum { LONGEST = 4 * 16 + 3, ALIGNMENTS = 16, AFFORDABLE = 1 << 14 };
+
+int km_small_case(const km_cell *cell, int64_t last, km_case *small)
+{
+    const km_op *op = cell->op;
+    km_error ignored;
+    *small = cell->params;
+    for (int i = 0; i < op->dims - 1; i++) {
+        int64_t *size = &small->dim[op->dim[i].dim], whole = *size;
+        *size = whole < 3 ? whole : 3;
+        if (op->check && op->check(small))
+            *size = whole; /* tied to an attribute, such as c to num_parameters */
+    }
+    small->dim[op->dim[op->dims - 1].dim] = last;
+    return km_case_check(op, small, &ignored);
+}
+
+static int sweep_placements(const km_exam *exam, km_bed *bed, const km_work *w)
+{
+    char where[64];
+    int alignments = km_pass_elements(w->op, w->pass, &w->params) > AFFORDABLE ? 1 : ALIGNMENTS;
+    for (int offset = -1; offset < alignments; offset++) {
+        /* -1: flush against the end; else displaced from the start */
+        const km_run_plan how = {offset < 0 ? KM_FLUSH_END : KM_FLUSH_START,
+                                 offset < 0 ? 0 : offset, 0, offset & 1 ? 0xFF : 0x11};
+        snprintf(where, sizeof where, "sweep of lengths, offset %d", offset < 0 ? 0 : offset);
+        km_bed_lay(bed, w, &how, exam->cell);
+        if (km_exam_run(exam, bed) || km_exam_values(exam, bed, where))
+            return -1;
+    }
+    return 0;
+}
+
+static int sweep_length(const km_exam *exam, km_bed *bed, const km_case *small)
+{
+    const km_run_plan how = {KM_FLUSH_END, 0, 0, 0xFF};
+    const char *declined;
+    km_error error;
+    km_work w;
+    if (km_work_open(&w, exam->cell->op, exam->cell->pass, small, exam->options->seed, &error))
+        return 0; /* out of memory on a handful of elements: the case itself was checked */
+    km_bed_lay(bed, &w, &how, exam->cell);
+    km_bed_plan(bed, exam->cell->kernel, &declined);
+    int failed = declined ? 0 : sweep_placements(exam, bed, &w);
+    km_bed_unplan(bed, exam->cell->kernel);
+    km_work_close(&w);
+    return failed;
+}
+
+int km_exam_sweep(const km_exam *exam)
+{
+    km_case small;
+    km_error error;
+    km_work largest;
+    km_bed bed;
+    if (km_small_case(exam->cell, LONGEST, &small) ||
+        km_work_open(&largest, exam->cell->op, exam->cell->pass, &small, exam->options->seed,
+                     &error))
+        return 0; /* an op whose last size is tied to an attribute has no lengths to sweep */
+    int failed = km_bed_open(&bed, &largest, &error);
+    for (int64_t n = 0; !failed && n <= LONGEST; n++)
+        if (!km_small_case(exam->cell, n, &small))
+            failed = sweep_length(exam, &bed, &small);
+    km_bed_close(&bed);
+    km_work_close(&largest);
+    return failed;
+}

@@ -1,0 +1,164 @@
+/* work.c: random inputs, saved outputs of the forward pass, and the oracle's answer.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "verify/work.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/case.h"
+#include "core/names.h"
+#include "core/random.h"
+#include "core/registry.h"
+
+/* malloc(0) may be NULL without being an error */
+static void *allocate(int64_t count, size_t size)
+{
+    return malloc((size_t)(count ? count : 1) * size);
+}
+
+static void widen(const float *from, double *to, int64_t count)
+{
+    for (int64_t i = 0; i < count; i++)
+        to[i] = from[i];
+}
+
+void km_oracle_run(const km_op *op, const km_pass *pass, km_args *args)
+{
+    km_oracle_kernel(op->name, pass->name)->run(args);
+}
+
+static void fill_slot(km_work *w, const km_use *use, uint64_t seed)
+{
+    char name[96];
+    snprintf(name, sizeof name, "%s/%s", w->op->name, km_slot_name[use->slot]);
+    km_fill_random(w->input[use->slot], w->shape.slot[use->slot].count, use->fill,
+                   km_stream(seed, name));
+}
+
+/* A double tensor per slot of `shape`; -1 when out of memory. */
+static int open_double(km_args *args, const km_args *shape)
+{
+    *args = *shape;
+    for (int s = 0; s < KM_SLOT_COUNT; s++) {
+        args->slot[s].data =
+            shape->slot[s].ndim ? allocate(shape->slot[s].count, sizeof(double)) : NULL;
+        if (shape->slot[s].ndim && !args->slot[s].data)
+            return -1;
+    }
+    return 0;
+}
+
+static void close_double(km_args *args)
+{
+    for (int s = 0; s < KM_SLOT_COUNT; s++)
+        free(args->slot[s].data);
+}
+
+/* Slots the forward pass saved: rounded to float, as a float forward pass would hand them on. */
+static int fill_saved(km_work *w, uint64_t seed, km_error *error)
+{
+    const km_pass *forward = km_pass_find(w->op, "forward");
+    km_work saved;
+    if (!forward || km_work_open(&saved, w->op, forward, &w->params, seed, error))
+        return -1;
+    for (const km_use *use = w->pass->use; use->access != KM_END; use++)
+        if (use->access == KM_READ && use->fill == KM_FILL_SAVED)
+            for (int64_t i = 0; i < w->shape.slot[use->slot].count; i++)
+                w->input[use->slot][i] = (float)saved.want[use->slot][i];
+    km_work_close(&saved);
+    return 0;
+}
+
+static int fill_inputs(km_work *w, uint64_t seed, km_error *error)
+{
+    int saved = 0;
+    for (const km_use *use = w->pass->use; use->access != KM_END; use++) {
+        if (use->access == KM_WRITE)
+            continue;
+        w->input[use->slot] = allocate(w->shape.slot[use->slot].count, sizeof(float));
+        if (!w->input[use->slot])
+            return km_fail(error, "out of memory for %s", km_slot_name[use->slot]);
+        if (use->fill == KM_FILL_SAVED)
+            saved = 1;
+        else
+            fill_slot(w, use, seed);
+    }
+    return saved ? fill_saved(w, seed, error) : 0;
+}
+
+int km_work_open(km_work *w, const km_op *op, const km_pass *pass, const km_case *c, uint64_t seed,
+                 km_error *error)
+{
+    *w = (km_work){.op = op, .pass = pass, .params = *c};
+    km_args_shape(op, pass, c, &w->shape);
+    if (fill_inputs(w, seed, error) || km_work_oracle(w, error)) {
+        km_work_close(w);
+        return -1;
+    }
+    w->shape.params = NULL; /* it would point into the caller's copy of this struct */
+    return 0;
+}
+
+/* How the bound of a slot scales: S of a sum; for gradients, whose bounds are stated for |grad_y| <= 2,
+ * by a larger grad_y. */
+static double *make_scale(const km_work *w, const km_args *oracle, const km_use *use)
+{
+    const km_tensor *g = &oracle->slot[KM_GRAD_Y];
+    int64_t count = w->shape.slot[use->slot].count;
+    int sum = use->gate.kind == KM_SUM, by_gradient = g->data && g->count == count;
+    if (!sum && !by_gradient)
+        return NULL;
+    double *scale = allocate(count, sizeof *scale);
+    if (scale && sum)
+        w->op->sum_scale(oracle, use->slot, scale);
+    for (int64_t i = 0; scale && !sum && i < count; i++)
+        scale[i] = fmax(1, fabs(((const double *)g->data)[i]) / 2);
+    return scale;
+}
+
+int km_work_oracle(km_work *w, km_error *error)
+{
+    km_args oracle;
+    km_args shape = w->shape;
+    shape.params = &w->params;
+    if (open_double(&oracle, &shape)) {
+        close_double(&oracle);
+        return km_fail(error, "out of memory for the oracle of %s", w->op->name);
+    }
+    for (int s = 0; s < KM_SLOT_COUNT; s++)
+        if (w->input[s])
+            widen(w->input[s], oracle.slot[s].data, oracle.slot[s].count);
+    km_oracle_run(w->op, w->pass, &oracle);
+    for (const km_use *use = w->pass->use; use->access != KM_END; use++) {
+        if (use->access == KM_READ)
+            continue;
+        free(w->want[use->slot]);
+        free(w->scale[use->slot]);
+        w->scale[use->slot] = make_scale(w, &oracle, use);
+        w->want[use->slot] = oracle.slot[use->slot].data;
+        oracle.slot[use->slot].data = NULL; /* now the work's */
+    }
+    close_double(&oracle);
+    return 0;
+}
+
+void km_work_close(km_work *w)
+{
+    for (int s = 0; s < KM_SLOT_COUNT; s++) {
+        free(w->input[s]);
+        free(w->want[s]);
+        free(w->scale[s]);
+    }
+    *w = (km_work){0};
+}
+
+km_rule km_work_rule(const km_work *w, km_slot slot, int target)
+{
+    const km_use *use = km_use_find(w->pass, slot);
+    km_rule rule = {
+        .bound = target ? use->target : use->gate, .scale = w->scale[slot], .flush = !target};
+    if (rule.bound.kind == KM_SUM)
+        rule.terms = w->op->terms(&w->params, slot);
+    return rule;
+}

@@ -1,0 +1,37 @@
+/* work.h: the data of one case of one pass: random inputs as float, and what the oracle makes of them.
+ * Input values depend on seed, op, slot and element index only: a shorter case sees a prefix of a longer
+ * one's data, and every backend and pass of an op sees the same.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef KM_WORK_H
+#define KM_WORK_H
+
+#include <kernelmark.h>
+
+#include "core/error.h"
+#include "verify/compare.h"
+
+typedef struct km_work {
+    const km_op *op;
+    const km_pass *pass;
+    km_case params;
+    km_args shape;                /* counts and dims of every slot; no data */
+    float *input[KM_SLOT_COUNT];  /* of slots that are read */
+    double *want[KM_SLOT_COUNT];  /* of slots that are written: the oracle's result */
+    double *scale[KM_SLOT_COUNT]; /* of slots that are written: km_rule.scale, or NULL */
+} km_work;
+
+/* Fills the inputs from the seed and runs the oracle. */
+int km_work_open(km_work *work, const km_op *op, const km_pass *pass, const km_case *c,
+                 uint64_t seed, km_error *error);
+
+/* Runs the oracle again after inputs were changed. */
+int km_work_oracle(km_work *work, km_error *error);
+void km_work_close(km_work *work);
+
+/* The rule for a written slot under the gate, or the target if `target`. */
+km_rule km_work_rule(const km_work *work, km_slot slot, int target);
+
+/* Runs a pass of the oracle on double tensors that `args` holds. */
+void km_oracle_run(const km_op *op, const km_pass *pass, km_args *args);
+
+#endif
