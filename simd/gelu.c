@@ -12,8 +12,8 @@
 /* -log2(e)/2 as a float; the rational below is fitted to what its rounding leaves over. */
 #define HALF_LOG2E (-0x1.715476p-1f)
 
-/* y = max(x, 0) - 2^(HALF_LOG2E a^2) a Q/(1 + a (sqrt(2 pi) Q + M)), a = |x|, with cubic M and
- * quartic Q in a: towards large a the rounding errors of Q cancel and those of M fade. */
+/* y = max(x, 0) - 2^(HALF_LOG2E a^2) u/(1 + sqrt(2 pi) u + a M), a = |x|, u = a Q, with cubic M and
+ * quartic Q in a: towards large a the rounding errors of u cancel and those of M fade. */
 KM_INLINE vf gelu(vf x, vf unused, const vf *k)
 {
     (void)unused;
@@ -26,11 +26,10 @@ KM_INLINE vf gelu(vf x, vf unused, const vf *k)
     q = v_fma(q, a, v_set(0x1.76741ep-3f));
     q = v_fma(q, a, v_set(0x1.c0c82p-2f));
     const vf u = v_fma(q, s, v_mul(a, half));
-    q = v_fma(q, a, half);
     vf d = v_fma(v_set(0x1.f982c8p-19f), a, v_set(0x1.492556p-7f));
     d = v_fma(d, a, v_set(0x1.a64ca2p-4f));
     d = v_fma(d, a, v_set(0x1.af3416p-2f));
-    d = v_fma(v_fma(v_set(0x1.40d932p+1f), q, d), a, v_set(1));
+    d = v_add(v_fma(v_set(0x1.40d932p+1f), u, v_mul(a, d)), v_set(1));
     const vf tail = v_div(v_fma(v_mul(u, f), v_exp2_rest(f), u), d);
     return v_sub(v_max(v_set(0), x), v_scale_unassisted(tail, t, -125));
 }

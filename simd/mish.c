@@ -6,9 +6,8 @@
 #include "pointwise.h"
 #include "vmath.h"
 
-/* Beyond either end y is x or -0. At the upper one m comes out as exactly 1 and q + 2 as q, so
- * that y is exactly x up to FLT_MAX. */
-static const float LOW = -110, HIGH = 0x1.3687aap+4f;
+/* Above 20 y is x but for rounding; the last bound keeps it from exceeding x, at FLT_MAX too. */
+static const float LOW = -110, HIGH = 20;
 
 KM_INLINE vf mish(vf x, vf unused, const vf *k)
 {
@@ -19,14 +18,15 @@ KM_INLINE vf mish(vf x, vf unused, const vf *k)
     const v_power p = v_exp_parts(v_min(v_set(HIGH), x));
     const vf e = v_mul(v_mantissa(p), v_pow2_or_zero(p.t)), e2 = v_add(e, two);
     const vf xm = v_fma(v_mul(x, p.r), p.p, x);
-    return v_scale(v_mul(xm, v_div(e2, v_fma(e, e2, two))), p.n);
+    const vf y = v_scale(v_mul(xm, v_div(e2, v_fma(e, e2, two))), p.n);
+    return v_min(v_max(v_set(0), x), y);
 }
 
 KM_INLINE vf gradient(vf x, vf g, const vf *k)
 {
     (void)k;
     const vf two = v_set(2);
-    x = v_min(v_set(20), v_max(v_set(LOW), x));
+    x = v_min(v_set(HIGH), v_max(v_set(LOW), x));
     const vf e = v_exp_or_zero(x), e2 = v_add(e, two);
     const vf q2 = v_fma(e, e2, two);
     const vf slope = v_mul(v_mul(v_set(4), x), v_add(e, v_set(1)));
