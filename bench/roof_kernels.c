@@ -8,8 +8,8 @@
 
 #include "bench/roof_vector.h"
 
-/* As many independent chains as fit beside two constants: an FMA unit takes 4 to 5 cycles and there
- * are two of them (four on large ARM cores), so that 10 (16) must be under way. */
+/* As many independent chains as fit beside a constant and a product: an FMA unit takes 4 to 5
+ * cycles and there are two of them (four on large ARM cores), so 10 (16) must be under way. */
 #if KM_ROOF_BYTES == 64 || defined __aarch64__
 enum { CHAINS = 16 };
 #else
@@ -17,20 +17,19 @@ enum { CHAINS = 14 };
 #endif
 enum { LANES = KM_ROOF_BYTES / 4, UNROLL = KM_ROOF_STEP / 64, CHUNK = UNROLL * KM_ROOF_BYTES };
 
-/* Every chain tends to 1: no overflow, no subnormals, no change of speed on the way. */
+/* x += x f is one instruction whether a multiply-add overwrites a factor (x86) or the addend (ARM).
+ * f is below half an ulp: no chain moves, none overflows or becomes subnormal. */
 static void fma_peak(const km_roof_job *job)
 {
-    fvec chain[CHAINS], factor = {0}, term = {0};
-    for (int i = 0; i < LANES; i++) {
-        factor[i] = 0.75f;
-        term[i] = 0.25f;
-    }
+    fvec chain[CHAINS], factor = {0};
+    for (int i = 0; i < LANES; i++)
+        factor[i] = 0x1p-30f;
     for (int i = 0; i < CHAINS; i++)
-        chain[i] = term * (float)i;
-    __asm__ volatile("" : "+m"(factor), "+m"(term)); /* unknown to the optimiser */
+        chain[i] = factor * (float)(i + 1);
+    __asm__ volatile("" : "+m"(factor)); /* unknown to the optimiser */
     for (int64_t turn = 0; turn < job->turns; turn++)
         for (int i = 0; i < CHAINS; i++)
-            chain[i] = chain[i] * factor + term;
+            chain[i] += chain[i] * factor;
     for (int i = 1; i < CHAINS; i++)
         chain[0] += chain[i];
     *(vec *)job->array[0] = (vec)chain[0];
@@ -45,8 +44,8 @@ static inline char *step(char *p)
     return p;
 }
 
-/* Four variables and a choice between them, as clang keeps an array of pointers in memory. The choice
- * is gone once the loops over a step are unrolled. */
+/* Four variables and a choice between them, as clang keeps an array of pointers in memory. The
+ * choice is gone once the loops over a step are unrolled. */
 typedef struct cursors {
     char *a, *b, *c, *d;
 } cursors;

@@ -13,8 +13,8 @@
 #include "bench/roofs.h"
 #include "core/cpu.h"
 
-enum { LEAST_SWEEPS = 8, MOST_SWEEPS = 40 };
-static const double team_seconds = 3.5;
+enum { LEAST_SWEEPS = 4, MOST_SWEEPS = 40 };
+static const double team_seconds = 3.2;
 static const size_t least_memory = (size_t)256 << 20;
 
 static size_t larger(size_t a, size_t b)
@@ -77,10 +77,13 @@ static int open_memory(km_roof_team *t, km_roof_worker *w)
 static int sweeps(km_roof_team *t, km_roof_worker *w)
 {
     double deadline = km_roof_now() + team_seconds;
-    for (int i = 0; i < MOST_SWEEPS && (i < LEAST_SWEEPS || km_roof_now() < deadline); i++)
-        for (int j = 0; j < t->figures; j++)
+    for (int i = 0; i < MOST_SWEEPS; i++)
+        for (int j = 0; j < t->figures; j++) {
+            if (i >= LEAST_SWEEPS && km_roof_now() > deadline)
+                return 0;
             if (km_roof_burst(t, w, &t->list[j], i % KM_ROOF_VARIANTS))
                 return -1;
+        }
     return 0;
 }
 

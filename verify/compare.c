@@ -13,12 +13,14 @@ static int class_of(float v)
     return isnan(v) ? 3 : isinf(v) ? (v < 0 ? 2 : 1) : 0;
 }
 
-/* One unit in the last place of a float of this magnitude. */
+/* One unit in the last place of a float of this magnitude; infinity counts as the largest float. */
 static double ulp_of(double v)
 {
     int exponent;
     if (fabs(v) < 0x1p-126)
         return 0x1p-149;
+    if (isinf(v))
+        return 0x1p104;
     frexp(v, &exponent);
     return ldexp(1, exponent - 24);
 }

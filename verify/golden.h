@@ -1,9 +1,9 @@
 /* golden.h: the command `kernelmark golden`: every backend on tensors recorded elsewhere.
  *
- * A golden set is a folder; each of its folders with a case.json is a case (one with .npy files and
- * no case.json is a damaged one). Every case and backend is one run, of which one line tells:
- * ok, wrong, crashed, skipped or error. A case that cannot be read is one run, an error, without a
- * backend. So runs = ok + wrong + crashed + skipped + error.
+ * A golden set is a folder; each of its folders with a case.json is a case, and goes by the folder's
+ * name (one with .npy files and no case.json is a damaged case). Every case and backend is one run,
+ * of which one line tells: ok, wrong, crashed, skipped or error. A case that cannot be read is one
+ * run, an error, without a backend. So runs = ok + wrong + crashed + skipped + error.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KM_GOLDEN_H
 #define KM_GOLDEN_H

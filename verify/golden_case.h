@@ -4,7 +4,7 @@
  * How a recording becomes a case of ours:
  *   - op and direction are the names of an op and of one of its passes;
  *   - params are attributes by name: a number is rounded to float, a word is one of the choices;
- *   - tensor names are slot names, apart from the aliases in golden_case.c;
+ *   - tensor names are slot names, apart from the aliases in golden_tensors.c;
  *   - sizes: the op's size letters, in its order, take the dimensions of the recorded x (y or grad_y
  *     where x is not recorded); the last letter takes the product of all that remain, letters
  *     without a dimension are 1. So n of relu is the element count; a 5-D prelu [2,3,4,5,6] is

@@ -16,9 +16,17 @@
 
 #include "core/guard.h"
 
-enum { REASON = 256, FAULT_EXIT = 113 };
+enum { REASON = 256, CHILDREN = 128 };
 
-static char *fault_text; /* shared with the parent */
+/* What a child leaves behind, in shared memory. Only what is written here counts: an exit status could
+ * come from anywhere, exit(0) in a kernel included. */
+typedef struct report {
+    int returned;       /* the body did */
+    char fault[REASON]; /* a signal was caught */
+} report;
+
+static report *reports, *own; /* own: the child's */
+static pid_t owner[CHILDREN]; /* of each report; 0: free */
 
 void *km_shared_open(size_t bytes)
 {
@@ -48,11 +56,13 @@ static void on_fault(int signal, siginfo_t *info, void *context)
     char where[REASON - 40];
     if ((signal != SIGSEGV && signal != SIGBUS) ||
         km_guard_blame(info->si_addr, was_write(context), where, sizeof where))
-        snprintf(fault_text, REASON, "%s (%s)", strsignal(signal),
-                 signal == SIGILL ? "an instruction this CPU lacks" : "outside every tensor");
+        snprintf(own->fault, REASON, "%s%s", strsignal(signal),
+                 signal == SIGILL                        ? " (an instruction this CPU lacks)"
+                 : signal == SIGSEGV || signal == SIGBUS ? " (outside every tensor)"
+                                                         : "");
     else
-        snprintf(fault_text, REASON, "%s", where);
-    _exit(FAULT_EXIT);
+        snprintf(own->fault, REASON, "%s", where);
+    _exit(1);
 }
 
 /* On a stack of its own: the kernel's may be what overflowed. */
@@ -71,6 +81,7 @@ static _Noreturn void child(void (*body)(void *context), void *context)
     prctl(PR_SET_PDEATHSIG, SIGKILL); /* an interrupted run leaves nobody behind */
     catch_faults();
     body(context);
+    own->returned = 1;
     fflush(NULL);
     _exit(0);
 }
@@ -95,12 +106,12 @@ static int wait_until(pid_t pid, int *status, double deadline)
     }
 }
 
-static int judge(int status, char *reason, size_t size)
+static int judge(const report *r, int status, char *reason, size_t size)
 {
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+    if (r->returned && WIFEXITED(status))
         return 0;
-    if (WIFEXITED(status) && WEXITSTATUS(status) == FAULT_EXIT)
-        snprintf(reason, size, "%s", fault_text);
+    if (*r->fault)
+        snprintf(reason, size, "%s", r->fault);
     else if (WIFSIGNALED(status))
         snprintf(reason, size, "killed by signal %d: %s", WTERMSIG(status),
                  strsignal(WTERMSIG(status)));
@@ -109,14 +120,29 @@ static int judge(int status, char *reason, size_t size)
     return -1;
 }
 
+/* The report that belongs to this process, or with 0 a free one; -1 if there is none. */
+static int find_report(pid_t pid)
+{
+    for (int i = 0; i < CHILDREN; i++)
+        if (owner[i] == pid)
+            return i;
+    return -1;
+}
+
 int km_isolate_start(void (*body)(void *context), void *context)
 {
-    if (!fault_text)
-        fault_text = km_shared_open(REASON);
+    if (!reports)
+        reports = km_shared_open(CHILDREN * sizeof *reports);
+    int i = find_report(0);
+    if (!reports || i < 0)
+        return -1;
+    own = &reports[i];
+    *own = (report){0};
     fflush(NULL);
-    pid_t pid = fault_text ? fork() : -1;
+    pid_t pid = fork();
     if (pid == 0)
         child(body, context);
+    owner[i] = pid > 0 ? pid : 0;
     return (int)pid;
 }
 
@@ -134,16 +160,17 @@ int km_isolate_poll(int pid, double seconds)
 
 int km_isolate_wait(int pid, double timeout_seconds, char *reason, size_t size)
 {
-    int status;
-    if (pid < 0) {
+    int status, i = pid > 0 ? find_report(pid) : -1;
+    if (i < 0) {
         snprintf(reason, size, "cannot start a process: %s", strerror(errno));
         return -1;
     }
+    owner[i] = 0;
     if (wait_until(pid, &status, now() + timeout_seconds))
-        return judge(status, reason, size);
+        return judge(&reports[i], status, reason, size);
     kill(pid, SIGKILL);
     waitpid(pid, &status, 0);
-    snprintf(reason, size, "no answer within %.0f s", timeout_seconds);
+    snprintf(reason, size, "no answer within %g s", timeout_seconds);
     return -1;
 }
 

@@ -75,71 +75,95 @@ static void empty_alone_proves_nothing(void **state)
     set_expect(NULL, "ref", KM_EXIT_OK, "2 cases, 2 runs: 2 ok");
 }
 
-/* prelu in one to five dimensions, its slopes one or per channel: [2,3,4,5,6] is n2c3h4w30. */
+typedef struct prelu_shape {
+    int ndim;
+    int64_t dim[6], slopes;
+} prelu_shape;
+
+static float prelu_x[720], prelu_g[720], prelu_w[3] = {0.25f, -2, 0}, prelu_scale[3];
+static double prelu_y[720], prelu_gx[720], prelu_gw[3];
+
+/* Small whole numbers: every sum is exact. */
+static void compute_prelu(const prelu_shape *s)
+{
+    int64_t count = 1, plane = 1;
+    for (int d = 0; d < s->ndim; d++) {
+        count *= s->dim[d];
+        plane *= d > 1 ? s->dim[d] : 1;
+    }
+    memset(prelu_gw, 0, sizeof prelu_gw);
+    memset(prelu_scale, 0, sizeof prelu_scale);
+    for (int64_t i = 0; i < count; i++) {
+        int64_t k = s->slopes == 1 ? 0 : i / plane % 3;
+        float x = prelu_x[i] = (float)(i % 7 - 3), g = prelu_g[i] = (float)(i % 5 - 2);
+        double slope = x > 0 ? 1 : (double)prelu_w[k];
+        prelu_y[i] = slope * (double)x;
+        prelu_gx[i] = slope * (double)g;
+        prelu_gw[k] += x > 0 ? 0 : (double)(g * x);
+        prelu_scale[k] += x > 0 ? 0 : fabsf(g * x);
+    }
+}
+
+static set_tensor like_x(const prelu_shape *s, const char *role, const char *name, const void *data)
+{
+    set_tensor t = {role, name, data, s->ndim, {0}};
+    memcpy(t.dim, s->dim, sizeof t.dim);
+    return t;
+}
+
+static void put_prelu(const prelu_shape *s, char letter)
+{
+    char forward[] = "forward_", backward[] = "backward_", params[40];
+    forward[7] = backward[8] = letter;
+    snprintf(params, sizeof params, "\"num_parameters\": %d", (int)s->slopes);
+    compute_prelu(s);
+    set_put(&(set_case){forward,
+                        "prelu",
+                        "forward",
+                        params,
+                        "\"y\": {\"kind\": \"exact\"}",
+                        {like_x(s, "input", "input", prelu_x),
+                         {"input", "weight", prelu_w, 1, {s->slopes}},
+                         like_x(s, "expected", "y", prelu_y)}});
+    set_put(&(set_case){backward,
+                        "prelu",
+                        "backward",
+                        params,
+                        "\"grad_input\": {\"kind\": \"exact\"}, "
+                        "\"grad_weight\": {\"kind\": \"bound\", \"coef\": 0}",
+                        {like_x(s, "input", "input", prelu_x),
+                         {"input", "weight", prelu_w, 1, {s->slopes}},
+                         like_x(s, "input", "grad_y", prelu_g),
+                         like_x(s, "expected", "grad_input", prelu_gx),
+                         {"expected", "grad_weight", prelu_gw, 1, {s->slopes}},
+                         {"error_scale", "grad_weight", prelu_scale, 1, {s->slopes}}}});
+}
+
+/* prelu in none to five dimensions, its slopes one or per channel: [2,3,4,5,6] is n2c3h4w30. */
 static void prelu_shapes(void **state)
 {
-    static const struct {
-        int ndim;
-        int64_t dim[6], slopes;
-    } shapes[] = {
-        {0, {0}, 1},       {1, {7}, 1},          {2, {2, 3}, 1},          {2, {2, 3}, 3},
-        {3, {2, 3, 5}, 3}, {4, {2, 3, 1, 1}, 3}, {5, {2, 3, 4, 5, 6}, 3}, {5, {2, 3, 4, 5, 6}, 1},
-        {3, {0, 3, 5}, 3}};
-    static float x[720], w[3] = {0.25f, -2, 0}, g[720], scale[3];
-    static double y[720], gx[720];
+    static const prelu_shape shapes[] = {
+        {0, {0}, 1},
+        {1, {7}, 1},
+        {1, {0}, 1},
+        {2, {2, 3}, 1},
+        {2, {2, 3}, 3},
+        {3, {2, 3, 5}, 3},
+        {3, {0, 3, 5}, 3},
+        {4, {2, 3, 1, 1}, 3},
+        {5, {2, 3, 4, 5, 6}, 3},
+        {5, {2, 3, 4, 5, 6}, 1},
+    };
     (void)state;
-    for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
-        int64_t count = 1, plane = 1, slopes = shapes[s].slopes;
-        double gw[3] = {0};
-        char forward[16], backward[16], params[40];
-        for (int d = 0; d < shapes[s].ndim; d++) {
-            count *= shapes[s].dim[d];
-            plane *= d > 1 ? shapes[s].dim[d] : 1;
-        }
-        memset(scale, 0, sizeof scale);
-        for (int64_t i = 0; i < count; i++) {
-            int64_t k = slopes == 1 ? 0 : i / plane % 3;
-            x[i] = (float)(i % 7 - 3);
-            g[i] = (float)(i % 5 - 2);
-            y[i] = x[i] > 0 ? x[i] : (double)w[k] * x[i];
-            gx[i] = x[i] > 0 ? g[i] : (double)w[k] * g[i];
-            gw[k] += x[i] > 0 ? 0 : (double)g[i] * x[i];
-            scale[k] += x[i] > 0 ? 0 : fabsf(g[i] * x[i]);
-        }
-        snprintf(forward, sizeof forward, "f%zu", s);
-        snprintf(backward, sizeof backward, "b%zu", s);
-        snprintf(params, sizeof params, "\"num_parameters\": %d", (int)slopes);
-        set_case f = {forward,
-                      "prelu",
-                      "forward",
-                      params,
-                      "\"y\": {\"kind\": \"exact\"}",
-                      {{"input", "input", x, shapes[s].ndim},
-                       {"input", "weight", w, 1, {slopes}},
-                       {"expected", "y", y, shapes[s].ndim}}};
-        set_case b = {backward,
-                      "prelu",
-                      "backward",
-                      params,
-                      "\"grad_input\": {\"kind\": \"exact\"}, "
-                      "\"grad_weight\": {\"kind\": \"bound\", \"coef\": 0}",
-                      {{"input", "input", x, shapes[s].ndim},
-                       {"input", "weight", w, 1, {slopes}},
-                       {"input", "grad_y", g, shapes[s].ndim},
-                       {"expected", "grad_input", gx, shapes[s].ndim},
-                       {"expected", "grad_weight", gw, 1, {slopes}},
-                       {"error_scale", "grad_weight", scale, 1, {slopes}}}};
-        for (int t = 0; t < 5; t++) {
-            int like_x = t != 1 && t != 4;
-            memcpy(b.tensor[t].dim, like_x ? shapes[s].dim : b.tensor[t].dim, sizeof f.tensor->dim);
-            if (t < 3)
-                memcpy(f.tensor[t].dim, like_x ? shapes[s].dim : f.tensor[t].dim,
-                       sizeof f.tensor->dim);
-        }
-        set_put(&f);
-        set_put(&b);
-    }
-    set_expect(NULL, "ref", KM_EXIT_OK, "18 runs: 18 ok");
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
+        put_prelu(&shapes[i], (char)('a' + i));
+    set_expect(NULL, "ref", KM_EXIT_OK, "20 runs: 20 ok");
+    set_edit("forwardf", "[2, 3, 5]", "[2, 5, 3]");
+    set_expect("forwardf", "ref", KM_EXIT_FAILED, "num_parameters must be 1 or c");
+    set_edit("forwarde", "[3]", "[2]");
+    set_expect("forwarde", "ref", KM_EXIT_FAILED, "shape of 'weight' is (2,), prelu needs (3,)");
+    set_edit("forwardd", "[2, 3]", "[3, 2]");
+    set_expect("forwardd", "ref", KM_EXIT_FAILED, "shape of 'y' is (2, 3), prelu needs (3, 2)");
 }
 
 /* Every name and number of a right case.json, damaged one at a time. */
