@@ -28,6 +28,11 @@ void km_chart_style(km_plot *plot, const km_group *g, size_t backend)
             markers[shape]);
 }
 
+bool km_chart_shows(double value)
+{
+    return value > 1e-12 && value < 1e15;
+}
+
 void km_chart_frame(km_plot *plot)
 {
     fputs("set border lw 0.75 lc rgb '#777777'\n"

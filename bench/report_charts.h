@@ -33,6 +33,10 @@ int km_chart_sweep(km_plot *plot, const km_group *group, km_charts *charts);
  * The shapes carry the distinction too; the colours are told apart by colour-blind readers. */
 void km_chart_style(km_plot *plot, const km_group *group, size_t backend);
 
+/* Whether a figure belongs on a logarithmic axis: above 0, and no file can stretch the axis beyond
+ * what a machine could mean. */
+bool km_chart_shows(double value);
+
 /* What all charts share: thin grey frame and grid, no key. */
 void km_chart_frame(km_plot *plot);
 

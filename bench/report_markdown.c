@@ -5,64 +5,12 @@
  * is counted and named, never silently gone.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "report_model.h"
+#include "report_page.h"
 #include "report_text.h"
 
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
-
-/* Lines of tables stop at MOST_LINES, new tables at MOST_TABLES; what is left of the 60,000 bytes
- * holds the closing tags, the "left out" lines and how to read the page. */
-enum { MOST_LINES = 57000, MOST_TABLES = 56000 };
-
-typedef struct page {
-    FILE *out;       /* into memory */
-    long mark;       /* where the current table line began */
-    size_t dropped;  /* lines of the current table */
-    size_t sections; /* tables */
-} page;
-
-/* Whether to begin one more table, with its heading. */
-static bool has_room(page *p)
-{
-    bool room = ftell(p->out) < MOST_TABLES;
-    p->sections += !room;
-    return room;
-}
-
-static void end_line(page *p)
-{
-    putc('\n', p->out);
-    if (ftell(p->out) > MOST_LINES) {
-        fseek(p->out, p->mark, SEEK_SET);
-        p->dropped++;
-    }
-    p->mark = ftell(p->out);
-}
-
-static void begin_table(page *p)
-{
-    p->dropped = 0;
-    p->mark = ftell(p->out);
-}
-
-static void end_table(page *p, const char *what)
-{
-    if (p->dropped)
-        fprintf(p->out, "\n%zu %s left out here for length; `--csv` and `--html` have all.\n",
-                p->dropped, what);
-    putc('\n', p->out);
-}
-
-static void put_rule(page *p, size_t texts, size_t figures)
-{
-    putc('|', p->out);
-    for (size_t i = 0; i < texts; i++)
-        fputs(" --- |", p->out);
-    for (size_t i = 0; i < figures; i++)
-        fputs(" ---: |", p->out);
-    end_line(p);
-}
 
 /* ---- verdict and machine -------------------------------------------------------------------- */
 
@@ -113,7 +61,7 @@ static void put_ulp(FILE *out, const km_group *g, const km_row *row)
     fputs(" |", out);
 }
 
-static void put_row(page *p, const km_group *g, const km_row *row)
+static void put_row(km_page *p, const km_group *g, const km_row *row)
 {
     fputs("| ", p->out);
     km_put_markdown(p->out, row->op);
@@ -127,10 +75,10 @@ static void put_row(page *p, const km_group *g, const km_row *row)
     put_peer(p->out, g, row);
     put_ulp(p->out, g, row);
     fprintf(p->out, " %zu of %zu |", row->common, row->case_count);
-    end_line(p);
+    km_page_end_line(p);
 }
 
-static void put_total(page *p, const km_group *g)
+static void put_total(km_page *p, const km_group *g)
 {
     if (!g->total_cases)
         return;
@@ -139,7 +87,7 @@ static void put_total(page *p, const km_group *g)
         if (b != g->baseline)
             fprintf(p->out, " **%s** |", km_text_speedup(g->total[b]).s);
     fprintf(p->out, "%s | %zu |", g->peer == KM_NO_BACKEND ? "" : " |", g->total_cases);
-    end_line(p);
+    km_page_end_line(p);
 }
 
 static size_t put_backends(FILE *out, const km_group *g, size_t leave_out)
@@ -156,7 +104,7 @@ static size_t put_backends(FILE *out, const km_group *g, size_t leave_out)
     return columns;
 }
 
-static void put_heading(page *p, const km_group *g)
+static void put_heading(km_page *p, const km_group *g)
 {
     size_t columns = 2;
     fputs("| op pass |", p->out);
@@ -168,38 +116,38 @@ static void put_heading(page *p, const km_group *g)
         columns++;
     }
     fputs(" max ULP | common cases |", p->out);
-    end_line(p);
-    put_rule(p, 1, columns);
+    km_page_end_line(p);
+    km_page_rule(p, 1, columns);
 }
 
-static void put_group(page *p, const km_group *g)
+static void put_group(km_page *p, const km_group *g)
 {
     fprintf(p->out, "### Speed-up over %s, %" PRId64 " thread%s, %s layout\n\n",
             g->baseline == KM_NO_BACKEND ? "ref (as recorded)" : g->backend[g->baseline],
             g->threads, g->threads == 1 ? "" : "s", g->layout);
-    begin_table(p);
+    km_page_begin_table(p);
     put_heading(p, g);
     for (size_t i = 0; i < g->row_count; i++)
         put_row(p, g, &g->row[i]);
     put_total(p, g);
-    end_table(p, "rows");
+    km_page_end_table(p, "rows");
 }
 
 /* ---- notes and folded details --------------------------------------------------------------- */
 
-static void put_notes(page *p, const km_view *v)
+static void put_notes(km_page *p, const km_view *v)
 {
-    begin_table(p);
+    km_page_begin_table(p);
     for (size_t i = 0; i < v->note_count; i++) {
         fprintf(p->out, "%s ", km_text_superscript(i + 1).s);
         km_put_markdown(p->out, v->note[i]);
         fputs(i + 1 < v->note_count ? "  " : "", p->out); /* two spaces: a line break */
-        end_line(p);
+        km_page_end_line(p);
     }
-    end_table(p, "notes");
+    km_page_end_table(p, "notes");
 }
 
-static void put_time_line(page *p, const km_group *g, const km_row *row, size_t which_case)
+static void put_time_line(km_page *p, const km_group *g, const km_row *row, size_t which_case)
 {
     fputs("| ", p->out);
     km_put_markdown(p->out, row->op);
@@ -216,24 +164,24 @@ static void put_time_line(page *p, const km_group *g, const km_row *row, size_t 
                 : cell && cell->status != KM_OK ? km_status_names[cell->status]
                                                 : "–");
     }
-    end_line(p);
+    km_page_end_line(p);
 }
 
-static void put_times(page *p, const km_group *g)
+static void put_times(km_page *p, const km_group *g)
 {
     fprintf(p->out,
             "<details><summary>Median time of every case, %" PRId64 " thread%s, %s layout"
             "</summary>\n\n",
             g->threads, g->threads == 1 ? "" : "s", g->layout);
-    begin_table(p);
+    km_page_begin_table(p);
     fputs("| op pass case |", p->out);
     put_backends(p->out, g, KM_NO_BACKEND);
-    end_line(p);
-    put_rule(p, 1, g->backend_count);
+    km_page_end_line(p);
+    km_page_rule(p, 1, g->backend_count);
     for (size_t i = 0; i < g->row_count; i++)
         for (size_t c = 0; c < g->row[i].case_count; c++)
             put_time_line(p, g, &g->row[i], c);
-    end_table(p, "lines");
+    km_page_end_table(p, "lines");
     fputs("</details>\n\n", p->out);
 }
 
@@ -247,9 +195,9 @@ static const char method[] =
 
 /* ---- all of it ------------------------------------------------------------------------------ */
 
-static void put_summary(page *p, const km_view *v, const km_report *report)
+static void put_summary(km_page *p, const km_view *v, const km_report *report)
 {
-    if (!has_room(p))
+    if (!km_page_has_room(p))
         return;
     if (report->run_count > 1) {
         fputs("## ", p->out);
@@ -258,23 +206,23 @@ static void put_summary(page *p, const km_view *v, const km_report *report)
     }
     put_machine(p->out, v->run);
     for (size_t i = 0; i < v->group_count; i++)
-        if (has_room(p))
+        if (km_page_has_room(p))
             put_group(p, &v->group[i]);
-    if (v->note_count && has_room(p))
+    if (v->note_count && km_page_has_room(p))
         put_notes(p, v);
 }
 
-static void put_details(page *p, const km_view *v, const km_report *report)
+static void put_details(km_page *p, const km_view *v, const km_report *report)
 {
     (void)report; /* a section like put_summary */
     for (size_t i = 0; i < v->group_count; i++)
-        if (has_room(p))
+        if (km_page_has_room(p))
             put_times(p, &v->group[i]);
 }
 
 /* Headings are outside the budget of table lines, so a section begins only where there is room. */
-static int put_runs(page *p, const km_report *report,
-                    void section(page *, const km_view *, const km_report *), km_error *e)
+static int put_runs(km_page *p, const km_report *report,
+                    void section(km_page *, const km_view *, const km_report *), km_error *e)
 {
     for (size_t i = 0; i < report->run_count; i++) {
         km_view *v = km_view_of(report->run[i], report, e);
@@ -286,7 +234,7 @@ static int put_runs(page *p, const km_report *report,
     return 0;
 }
 
-static int put_all(page *p, const km_report *report, km_error *e)
+static int put_all(km_page *p, const km_report *report, km_error *e)
 {
     put_verdict(p->out, report);
     if (put_runs(p, report, put_summary, e) || put_runs(p, report, put_details, e))
@@ -302,7 +250,7 @@ int km_report_markdown(FILE *out, const km_report *report, km_error *e)
 {
     char *text = NULL;
     size_t size = 0;
-    page p = {.out = open_memstream(&text, &size)};
+    km_page p = {.out = open_memstream(&text, &size)};
     if (!p.out)
         return km_fail(e, "out of memory");
     int bad = put_all(&p, report, e);

@@ -19,14 +19,15 @@ typedef struct limits {
 
 static bool has_point(const km_cell_record *c)
 {
-    return km_cell_timed(c) && c->flops > 0 && c->bytes > 0 && c->gflops > 0;
+    return km_cell_timed(c) && c->bytes > 0 && km_chart_shows(c->flops / c->bytes) &&
+           km_chart_shows(c->gflops);
 }
 
 /* The roofs of this thread count if there are any, else all. */
 static bool applies(const km_run *run, const km_group *g, const km_bandwidth *roof)
 {
-    if (!(roof->gbps > 0) || roof->threads < 0 || roof->threads == g->threads)
-        return roof->gbps > 0;
+    if (!km_chart_shows(roof->gbps) || roof->threads < 0 || roof->threads == g->threads)
+        return km_chart_shows(roof->gbps);
     for (size_t i = 0; i < run->bandwidth_count; i++)
         if (run->bandwidth[i].threads == g->threads)
             return false;
@@ -75,7 +76,8 @@ static limits find_limits(const km_run *run, const km_group *g)
     if (!(l.x1 > 0))
         return l;
     for (size_t i = 0; i < run->fma_count; i++)
-        l.peak = fmax(l.peak, run->fma[i].number);
+        if (km_chart_shows(run->fma[i].number))
+            l.peak = fmax(l.peak, run->fma[i].number);
     for (size_t i = 0; i < run->bandwidth_count; i++)
         if (is_roof(run, g, i) && l.peak > 0)
             widen(&l, fmin(l.peak / run->bandwidth[i].gbps, l.x1 * 30), l.peak);
@@ -135,7 +137,7 @@ static void put_peak(km_plot *plot, const km_run *run, const km_group *g, const 
     for (size_t i = 0; i < run->bandwidth_count; i++)
         fastest = is_roof(run, g, i) ? fmax(fastest, run->bandwidth[i].gbps) : fastest;
     double start = fastest > 0 ? fmax(l->x0, roof->number / fastest) : l->x0;
-    if (!(roof->number > l->y0) || !(start < l->x1))
+    if (!km_chart_shows(roof->number) || !(roof->number > l->y0) || !(start < l->x1))
         return;
     put_line(plot, start, roof->number, l->x1, roof->number);
     char text[320];

@@ -30,7 +30,8 @@ static size_t find_points(const km_panel *panel, size_t backend, point *list)
     for (size_t c = 0; c < panel->row->case_count; c++) {
         const km_cell_record *cell = km_row_cell(panel->row, c, backend);
         double elements = km_case_elements(panel->row->case_text[c]);
-        if (!km_cell_timed(cell) || !(elements > 0) ||
+        if (!km_cell_timed(cell) || !km_chart_shows(elements) ||
+            !km_chart_shows(elements / cell->ns.median) ||
             strcmp(km_case_attributes(panel->row->case_text[c]), panel->attributes) != 0)
             continue;
         list[count++] = (point){elements, elements / cell->ns.median};
@@ -45,7 +46,8 @@ static bool has_sizes(const km_row *row, const char *attributes)
     double first = NAN;
     for (size_t c = 0; c < row->case_count; c++) {
         double elements = km_case_elements(row->case_text[c]);
-        if (strcmp(km_case_attributes(row->case_text[c]), attributes) != 0 || !(elements > 0))
+        if (strcmp(km_case_attributes(row->case_text[c]), attributes) != 0 ||
+            !km_chart_shows(elements))
             continue;
         if (isnan(first))
             first = elements;

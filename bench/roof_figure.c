@@ -16,7 +16,7 @@ static size_t larger(size_t a, size_t b)
 }
 
 /* Of a cache, a part of what one thread has; of a shared L3 more than the L2s hold. Of memory, a
- * slice that no cache holds besides another. */
+ * slice as large as the L3, so that the next one finds nothing of itself there. */
 size_t km_roof_working_set(const km_roof_team *t, int level, int variant)
 {
     size_t threads = (size_t)t->threads, quarters = variant & 2 ? 3 : 2;

@@ -8,8 +8,8 @@
 
 #include "bench/roof_vector.h"
 
-/* As many independent chains as fit beside a constant and a product: an FMA unit takes 4 to 5 cycles
- * and there are two of them (four on large ARM cores), so that 10 (16) must be under way. */
+/* As many independent chains as fit beside a constant and a product: an FMA unit takes 4 to 5
+ * cycles and there are two of them (four on large ARM cores), so 10 (16) must be under way. */
 #if KM_ROOF_BYTES == 64 || defined __aarch64__
 enum { CHAINS = 16 };
 #else
@@ -44,8 +44,8 @@ static inline char *step(char *p)
     return p;
 }
 
-/* Four variables and a choice between them, as clang keeps an array of pointers in memory. The choice
- * is gone once the loops over a step are unrolled. */
+/* Four variables and a choice between them, as clang keeps an array of pointers in memory. The
+ * choice is gone once the loops over a step are unrolled. */
 typedef struct cursors {
     char *a, *b, *c, *d;
 } cursors;

@@ -28,8 +28,8 @@ typedef struct km_roof_job {
 
 typedef void km_roof_kernel(const km_roof_job *job);
 
-/* Of one mix: a kernel over as few arrays as it takes, and one over more, which has more streams for
- * the prefetchers to run ahead of (a tenth faster out of L3 and memory on some CPUs). */
+/* Of one mix: a kernel over as few arrays as it takes, and one over more, which has more streams
+ * for the prefetchers to run ahead of (a tenth faster out of L3 and memory on some CPUs). */
 typedef struct km_roof_stream {
     int arrays;
     km_roof_kernel *plain, *nt; /* nt stores past the caches; NULL: none */

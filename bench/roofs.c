@@ -20,6 +20,19 @@ int km_roof_expected(const km_roofs *r, int level, int mix, int nt)
     return !nt || (level == KM_MEMORY && km_roof_mix[mix].writes && !km_roof_mix[mix].in_place);
 }
 
+void km_roofs_merge(km_roofs *r, const km_roofs *other)
+{
+    for (int team = 0; team < KM_ROOF_TEAMS; team++) {
+        for (int i = 0; i < KM_ROOF_ISAS; i++)
+            r->fma[team][i] = fmax(r->fma[team][i], other->fma[team][i]);
+        for (int level = 0; level < KM_ROOF_LEVELS; level++)
+            for (int mix = 0; mix < KM_ROOF_MIXES; mix++)
+                for (int nt = 0; nt < 2; nt++)
+                    r->gbps[team][level][mix][nt] =
+                        fmax(r->gbps[team][level][mix][nt], other->gbps[team][level][mix][nt]);
+    }
+}
+
 static int team(const km_roofs *r, int threads)
 {
     return threads > 1 && r->threads > 1 ? KM_ROOF_ALL : KM_ROOF_ONE;

@@ -29,12 +29,19 @@ typedef struct km_roofs {
 
 /* ---- getting them -------------------------------------------------------------------------- */
 
-/* This machine's roofs for 1 and for `threads` threads: from the cache file unless `remeasure`, or
- * unless that is missing, damaged or another machine's; else measured in this process (about three
- * seconds per thread count) and stored. The file is $KERNELMARK_ROOFS, or roofs-KEY.json in
+/* Whether to measure: only if need be; and forget what the file says; and keep the better of file
+ * and measurement, figure by figure, for when a kernel was faster than its roof. */
+typedef enum km_roofs_how { KM_ROOFS_CACHED, KM_ROOFS_ANEW, KM_ROOFS_IMPROVE } km_roofs_how;
+
+/* This machine's roofs for 1 and for `threads` threads: from the cache file, unless `how` says
+ * otherwise or that is missing, damaged or another machine's; else measured in this process (about
+ * 3.5 seconds per thread count) and stored. The file is $KERNELMARK_ROOFS, or roofs-KEY.json in
  * $XDG_CACHE_HOME/kernelmark or ~/.cache/kernelmark. Returns -1 only if measuring failed; a file
  * that cannot be written leaves a remark in error->text, which is empty otherwise. */
-int km_roofs_get(km_roofs *r, int threads, int remeasure, km_error *error);
+int km_roofs_get(km_roofs *r, int threads, km_roofs_how how, km_error *error);
+
+/* Raises each figure of r to that of `other`, which has the same threads. */
+void km_roofs_merge(km_roofs *r, const km_roofs *other);
 
 /* The measurement alone. Starts threads and ends them all. */
 int km_roofs_measure(km_roofs *r, int threads, km_error *error);

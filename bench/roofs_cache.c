@@ -88,17 +88,23 @@ static int store(const char *path, const char *key, const km_roofs *r, km_error 
     return km_fail(error, "cannot write %.300s", path);
 }
 
-int km_roofs_get(km_roofs *r, int threads, int remeasure, km_error *error)
+int km_roofs_get(km_roofs *r, int threads, km_roofs_how how, km_error *error)
 {
     char key[KEY], path[PATH];
+    km_roofs stored;
     *error = (km_error){0};
     threads = threads < 1 ? 1 : threads;
     make_key(key, threads);
     int placeless = make_path(path, key);
-    if (!remeasure && !placeless && !load(path, key, threads, r))
+    int loaded = how != KM_ROOFS_ANEW && !placeless && !load(path, key, threads, &stored);
+    if (loaded && how == KM_ROOFS_CACHED) {
+        *r = stored;
         return 0;
+    }
     if (km_roofs_measure(r, threads, error))
         return -1;
+    if (loaded)
+        km_roofs_merge(r, &stored);
     if (placeless)
         km_fail(error, "there is no directory to keep the measured roofs in");
     else

@@ -60,7 +60,7 @@ json_t *km_roofs_json(const km_roofs *r)
                      fma_object(r->fma[KM_ROOF_ONE]), "bandwidth", list);
 }
 
-/* ---- back ------------------------------------------------------------------------------------- */
+/* ---- back ---------------------------------------------------------------------------------- */
 
 static int plausible(const json_t *value)
 {

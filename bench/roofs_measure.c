@@ -13,7 +13,7 @@
 #include "bench/roofs.h"
 #include "core/cpu.h"
 
-enum { LEAST_SWEEPS = 8, MOST_SWEEPS = 40 };
+enum { LEAST_SWEEPS = 4, MOST_SWEEPS = 40 };
 static const double team_seconds = 3.2;
 static const size_t least_memory = (size_t)256 << 20;
 

@@ -30,22 +30,22 @@ typedef struct session {
 
 typedef struct roof_job {
     session *s;
-    int remeasure;
+    km_roofs_how how;
 } roof_job;
 
 static void get_roofs(void *job_)
 {
     const roof_job *job = job_;
     km_error error = {""};
-    if (km_roofs_get(job->s->roofs, job->s->threads, job->remeasure, &error))
+    if (km_roofs_get(job->s->roofs, job->s->threads, job->how, &error))
         *job->s->roofs = (km_roofs){0};
     *job->s->roofs_error = error;
 }
 
-static int read_roofs(session *s, int remeasure)
+static int read_roofs(session *s, km_roofs_how how)
 {
     char reason[256];
-    roof_job job = {s, remeasure};
+    roof_job job = {s, how};
     km_progress_end();
     if (km_isolate(get_roofs, &job, 300, reason, sizeof reason)) {
         fprintf(stderr, "kernelmark: measuring the roofs failed: %s\n", reason);
@@ -124,7 +124,7 @@ static void check_roofs(session *s, size_t first, size_t end)
     if (!s->roofs_renewed) {
         s->roofs_renewed = 1;
         fprintf(stderr, "kernelmark: a cell is above its roof; measuring the roofs again\n");
-        if (!read_roofs(s, 1) && !roofs_exceeded(s, first, end))
+        if (!read_roofs(s, KM_ROOFS_IMPROVE) && !roofs_exceeded(s, first, end))
             return;
     }
     for (size_t i = first; i < end; i++) {
@@ -211,7 +211,7 @@ static int open_session(session *s, const char *command, km_error *error)
     s->roofs_error = km_shared_open(sizeof *s->roofs_error);
     if (!s->results || !s->roofs || !s->roofs_error)
         return km_fail(error, "out of memory");
-    if (!read_roofs(s, s->options->measure_roofs))
+    if (!read_roofs(s, s->options->measure_roofs ? KM_ROOFS_ANEW : KM_ROOFS_CACHED))
         s->suite.roofs = s->roofs;
     json_t *roofs = s->suite.roofs ? km_roofs_json(s->roofs) : NULL;
     const km_run_facts facts = {command, s->suite.verify.seed, s->threads, roofs};

@@ -45,13 +45,14 @@ static void print_backends(void)
 typedef struct job {
     km_roofs *roofs;
     km_error *error;
-    int threads, remeasure;
+    int threads;
+    km_roofs_how how;
 } job;
 
 static void get_roofs(void *job_)
 {
     const job *j = job_;
-    km_roofs_get(j->roofs, j->threads, j->remeasure, j->error);
+    km_roofs_get(j->roofs, j->threads, j->how, j->error);
 }
 
 static void print_bandwidth(const km_roofs *r, int team)

@@ -50,7 +50,7 @@ static const desc *shape_of(const shapes *s, const link *l)
 
 static dnnl_memory_t operand(plan *p, const shapes *s, const link *l)
 {
-    const int slot = l->operand == CONSTANT ? KM_SLOT_COUNT : (int)l->slot;
+    const int slot = l->operand == CONSTANT ? CONSTANT_SLOT : l->slot;
     return km_onednn_memory(p, shape_of(s, l), slot, l->alpha);
 }
 

@@ -71,6 +71,7 @@ void km_onednn_close(void *plan_)
         dnnl_stream_destroy(p->stream);
     if (p->engine)
         dnnl_engine_destroy(p->engine);
+    free(p->scratch);
     free(p);
 }
 
@@ -78,9 +79,18 @@ void km_onednn_describe(const void *plan_, km_kernel_info *info)
 {
     const plan *p = plan_;
     int used = 0;
+    info->workspace_bytes = p->scratch_count * (int64_t)sizeof(float);
     for (int i = 0; i < p->steps && used < (int)sizeof info->impl; i++)
         used += snprintf(info->impl + used, sizeof info->impl - (size_t)used, "%s%s",
                          i ? " + " : "", p->step[i].impl);
+}
+
+const char *km_onednn_scratch(plan *p, int64_t count)
+{
+    const size_t bytes = ((size_t)count * sizeof(float) + 63) / 64 * 64;
+    p->scratch = aligned_alloc(64, bytes);
+    p->scratch_count = count;
+    return p->scratch ? NULL : "out of memory";
 }
 
 dnnl_memory_t km_onednn_memory(plan *p, const desc *d, int slot, float constant)
@@ -90,8 +100,9 @@ dnnl_memory_t km_onednn_memory(plan *p, const desc *d, int slot, float constant)
         return NULL;
     p->binding[i].slot = slot;
     p->constant[i] = constant;
-    if (slot == KM_SLOT_COUNT)
-        dnnl_memory_set_data_handle(p->binding[i].memory, &p->constant[i]);
+    if (slot >= KM_SLOT_COUNT)
+        dnnl_memory_set_data_handle(p->binding[i].memory,
+                                    slot == SCRATCH_SLOT ? p->scratch : &p->constant[i]);
     p->bindings++;
     return p->binding[i].memory;
 }

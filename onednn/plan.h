@@ -10,7 +10,7 @@
 #include "dnnl_compat.h"
 #include <kernelmark.h>
 
-enum { MAX_STEPS = 2, MAX_ARGS = 8, MAX_MEMORIES = 16 };
+enum { MAX_STEPS = 2, MAX_ARGS = 10, MAX_MEMORIES = 16 };
 
 typedef struct step {
     dnnl_primitive_t primitive;
@@ -19,9 +19,12 @@ typedef struct step {
     dnnl_exec_arg_t arg[MAX_ARGS];
 } step;
 
+/* Beyond the slots: a constant of the plan, and its one scratch tensor, as long as the case's. */
+enum { CONSTANT_SLOT = KM_SLOT_COUNT, SCRATCH_SLOT };
+
 typedef struct binding {
     dnnl_memory_t memory;
-    int slot; /* whose data the memory shows; KM_SLOT_COUNT: a constant of the plan */
+    int slot; /* whose data the memory shows, or one of the two below */
 } binding;
 
 typedef struct plan {
@@ -32,6 +35,8 @@ typedef struct plan {
     step step[MAX_STEPS];
     binding binding[MAX_MEMORIES];
     float constant[MAX_MEMORIES]; /* of the binding with the same index */
+    float *scratch;
+    int64_t scratch_count;
 } plan;
 
 /* One link of a chain: x = alg(x, operand). An eltwise alg has alpha and beta instead. */
@@ -39,7 +44,7 @@ typedef struct link {
     dnnl_alg_kind_t alg;
     enum { ELTWISE, CONSTANT, TENSOR } operand;
     float alpha, beta; /* CONSTANT: alpha is its value */
-    km_slot slot;      /* TENSOR */
+    int slot;          /* TENSOR */
 } link;
 
 /* A pass over one element-wise algorithm. Backward reads `saved`, which is KM_X or KM_Y. */
@@ -52,10 +57,13 @@ typedef struct eltwise {
 
 /* What one pass over flat tensors needs: the argument of the two builders below. */
 typedef struct chain {
-    km_slot src, dst;
-    int count; /* of links; the first has an operand: it is the primitive, the rest post-ops */
+    int src, dst; /* slots */
+    int count;    /* of links; the first has an operand: it is the primitive, the rest post-ops */
     const link *links;
 } chain;
+
+/* Makes the scratch tensor of a plan; before the chains that use it. */
+const char *km_onednn_scratch(plan *p, int64_t count);
 
 /* Adds primitives to p; recipe is what km_onednn_open was given. */
 typedef const char *(*build_fn)(plan *p, const km_args *args, const void *recipe);

@@ -12,29 +12,27 @@
 /* -log2(e)/2 as a float; the rational below is fitted to what its rounding leaves over. */
 #define HALF_LOG2E (-0x1.715476p-1f)
 
-/* y = max(x, 0) - a 2^(HALF_LOG2E a^2) N(a)/D(a), a = |x|. */
+/* y = max(x, 0) - 2^(HALF_LOG2E a^2) a Q/(1 + a (sqrt(2 pi) Q + M)), a = |x|, with cubic M and
+ * quartic Q in a: towards large a the rounding errors of Q cancel and those of M fade. */
 KM_INLINE vf gelu(vf x, vf unused, const vf *k)
 {
     (void)unused;
     (void)k;
-    const vf to_bits = v_set(V_TO_BITS), c = v_set(HALF_LOG2E);
+    const vf to_bits = v_set(V_TO_BITS), c = v_set(HALF_LOG2E), half = v_set(0.5f);
     const vf a = v_min(v_set(14.5f), v_abs(x));
     const vf s = v_mul(a, a), t = v_fma(s, c, to_bits);
     const vf f = v_fma(v_fms(a, a, s), c, v_fms(s, c, v_sub(t, to_bits)));
-    vf u = v_fma(v_set(0x1.1f196cp-8f), a, v_set(0x1.5be19cp-5f));
-    u = v_fma(u, a, v_set(0x1.829a82p-3f));
-    u = v_fma(u, a, v_set(0x1.c8ab8ap-2f));
-    u = v_fma(u, a, v_set(0.5f));
-    u = v_mul(u, a);
-    vf d = v_fma(v_set(0x1.67d3b4p-7f), a, v_set(0x1.b4034ep-4f));
-    d = v_fma(d, a, v_set(0x1.efb07cp-2f));
-    d = v_fma(d, a, v_set(0x1.39cf1ep+0f));
-    d = v_fma(d, a, v_set(0x1.b097f8p+0f));
-    d = v_fma(d, a, v_set(1));
-    const vf t1 = v_max(v_set(V_TO_BITS - 100), t);
-    const vf q = v_div(v_mul(v_fma(v_mul(u, f), v_exp2_rest(f), u), v_pow2_bits(t1)), d);
-    const vf tail = v_mul_unassisted(q, v_pow2_between(t1, t), v_set(0x1p-126f));
-    return v_sub(v_max(v_set(0), x), tail);
+    vf q = v_fma(v_set(0x1.09c6b4p-8f), a, v_set(0x1.4af6p-5f));
+    q = v_fma(q, a, v_set(0x1.76741ep-3f));
+    q = v_fma(q, a, v_set(0x1.c0c82p-2f));
+    const vf u = v_fma(q, s, v_mul(a, half));
+    q = v_fma(q, a, half);
+    vf d = v_fma(v_set(0x1.f982c8p-19f), a, v_set(0x1.492556p-7f));
+    d = v_fma(d, a, v_set(0x1.a64ca2p-4f));
+    d = v_fma(d, a, v_set(0x1.af3416p-2f));
+    d = v_fma(v_fma(v_set(0x1.40d932p+1f), q, d), a, v_set(1));
+    const vf tail = v_div(v_fma(v_mul(u, f), v_exp2_rest(f), u), d);
+    return v_sub(v_max(v_set(0), x), v_scale_unassisted(tail, t, -125));
 }
 
 /* y'(-a) = e^(-a^2/2) W(a) and y'(a) = 1 - y'(-a); absolute error of the fit 6.6e-8. */
@@ -86,7 +84,8 @@ KM_INLINE vf gelu_tanh(vf x, vf unused, const vf *k)
     const vf f = v_fnma(z, rest, v_fnma(z, w, v_sub(v_set(0), n)));
     const vf t1 = v_min(v_set(V_TO_BITS + 100), t), power = v_pow2_bits(t1);
     const vf d = v_fma(v_mul(power, f), v_exp2_rest(f), v_add(power, v_set(1)));
-    return v_mul_unassisted(v_div(x, d), v_pow2_between(t, t1), v_set(-0x1p-126f));
+    const vf rest_t = v_add(v_sub(t1, t), to_bits);
+    return v_copysign(v_scale_unassisted(v_div(v_abs(x), d), rest_t, -29), x);
 }
 
 /* y' = e (1 + e + x v')/(1 + e)^2, e = e^v */

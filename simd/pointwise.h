@@ -21,6 +21,9 @@ typedef struct km_span {
 
 /* Above this many bytes read and written the tensors cannot stay in a last-level cache of the
  * usual 32 MiB, and write-allocate traffic costs more than it brings. */
+#ifndef U
+#define U 4
+#endif
 enum { KM_STREAM_BYTES = 32 << 20 };
 
 /* Elements [i, i + n), n <= V. */
@@ -33,13 +36,13 @@ KM_INLINE void km_few(km_point *f, const vf *k, km_span s, int64_t i, int64_t n)
 
 KM_INLINE int64_t km_blocks(km_point *f, const vf *k, km_span s, int64_t i, int stream)
 {
-    for (; i + 4 * V <= s.n; i += 4 * V) {
-        vf y[4];
-        for (int j = 0; j < 4; j++) {
+    for (; i + U * V <= s.n; i += U * V) {
+        vf y[U];
+        for (int j = 0; j < U; j++) {
             const vf a = v_load(s.a + i + j * V);
             y[j] = f(a, s.inputs == 1 ? a : v_load(s.b + i + j * V), k);
         }
-        for (int j = 0; j < 4; j++)
+        for (int j = 0; j < U; j++)
             (stream ? v_stream : v_store)(s.y + i + j * V, y[j]);
     }
     return i;

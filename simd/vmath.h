@@ -54,12 +54,16 @@ KM_INLINE vf v_exp_or_zero(vf x)
     return v_mul(v_mantissa(e), v_pow2_or_zero(e.t));
 }
 
-/* a s, s a power of two in [2^-126, 1] and a >= 0 (or <= 0 with tiny = -2^-126), where no product
- * is or meets a subnormal number: that costs x86 a microcode assist of some 150 cycles, a sum does
- * not. Up to 1 ULP just above 2^-126, where the added constant takes a bit. */
-KM_INLINE vf v_mul_unassisted(vf a, vf s, vf tiny)
+/* a 2^n, a >= 0 and t as V_TO_BITS has it, without a multiplication that makes a subnormal number:
+ * each would cost x86 a microcode assist of some 150 cycles. From n = last down to -149 the result
+ * is formed as a whole number of 2^-149, which below 2^-125 is how a float is encoded; the caller
+ * sees to it that a 2^n >= 2^-126 for n > last and a 2^last < 2^-125. */
+KM_INLINE vf v_scale_unassisted(vf a, vf t, float last)
 {
-    return v_sub(v_fma(a, s, tiny), tiny);
+    const vf normal = v_mul(a, v_pow2_bits(v_max(v_set(V_TO_BITS + 1 + last), t)));
+    const vf deep = v_min(v_set(V_TO_BITS + last), t);
+    const vf whole = v_round_to_bits(v_mul(a, v_pow2_bits(v_add(deep, v_set(149)))));
+    return v_select(v_lt(t, v_set(V_TO_BITS + 1 + last)), whole, normal);
 }
 
 /* 2^f for |f| <= 1/2; polynomial error 9.5e-8. */

@@ -84,8 +84,7 @@ static json_t *header_json(const km_run_facts *facts)
     put_text(o, "type", "run");
     put_text(o, "schema", "kernelmark-run");
     put_integer(o, "version", 1);
-    put_text(o, "tool", "kernelmark");
-    put_text(o, "tool_version", km_version);
+    put_text(o, "tool", km_version);
     put_text(o, "command", facts->command);
     put_text(git, "commit", km_build_commit());
     json_object_set_new(git, "dirty", json_boolean(km_build_dirty()));

@@ -150,6 +150,11 @@ KM_INLINE vf v_scale(vf a, vf n)
     return _mm512_scalef_ps(a, n);
 }
 
+KM_INLINE vf v_round_to_bits(vf a)
+{
+    return _mm512_castsi512_ps(_mm512_cvtps_epi32(a));
+}
+
 /* ---- reduction ---- */
 
 KM_INLINE double v_sum(vf a)

@@ -165,6 +165,11 @@ KM_INLINE vf v_scale(vf a, vf n)
     return v_mul(a, v_pow2_bits(v_add(n2, to_bits)));
 }
 
+KM_INLINE vf v_round_to_bits(vf a)
+{
+    return vreinterpretq_f32_s32(vcvtnq_s32_f32(a));
+}
+
 /* ---- reduction ---- */
 
 KM_INLINE double v_sum(vf a)

@@ -291,6 +291,25 @@ static void html_ids(void **state)
     km_run_free(run);
 }
 
+/* A denormal time makes an infinite rate: it is left out of the charts and hangs nothing. */
+static void absurd_figures(void **state)
+{
+    (void)state;
+    draft d = begin_run("m");
+    for (int i = 0; i < 2; i++) {
+        put_id(&d, "relu", i ? "n10" : "n20", "ref", 1);
+        fputs("\"status\":\"ok\",\"flops\":1e308,\"bytes\":1e-300,\"gflops\":1e308,"
+              "\"ns\":{\"min\":5e-324,\"median\":5e-324}}\n",
+              d.file);
+        d.count[KM_OK]++;
+    }
+    km_run *run = finish_run(&d);
+    char *text = text_of(km_report_html, run);
+    has(text, "This run has no figures for it.");
+    free(text);
+    km_run_free(run);
+}
+
 static void no_gnuplot(void **state)
 {
     (void)state;
@@ -370,9 +389,9 @@ int main(void)
         cmocka_unit_test(thread_groups), cmocka_unit_test(wrong_cells),
         cmocka_unit_test(markdown),      cmocka_unit_test(markdown_fits),
         cmocka_unit_test(csv),           cmocka_unit_test(html),
-        cmocka_unit_test(html_ids),      cmocka_unit_test(no_gnuplot),
-        cmocka_unit_test(figures),       cmocka_unit_test(outfile),
-        cmocka_unit_test(full_disk),
+        cmocka_unit_test(html_ids),      cmocka_unit_test(absurd_figures),
+        cmocka_unit_test(no_gnuplot),    cmocka_unit_test(figures),
+        cmocka_unit_test(outfile),       cmocka_unit_test(full_disk),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

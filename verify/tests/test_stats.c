@@ -104,7 +104,7 @@ static void intervals_cover_the_truth(void **state)
     assert_in_range(covered, TRIALS * 90 / 100, TRIALS * 99 / 100);
 }
 
-/* ---- roofs ------------------------------------------------------------------------------------ */
+/* ---- roofs --------------------------------------------------------------------------------- */
 
 enum { KB = 1024 };
 
@@ -185,6 +185,19 @@ static void limit_of_a_cell(void **state)
     near(limit.ns, 0);
 }
 
+static void merging_keeps_the_better(void **state)
+{
+    km_roofs r = made_up(), other = made_up();
+    (void)state;
+    other.fma[KM_ROOF_ALL][2] = 80;
+    other.gbps[KM_ROOF_ALL][KM_L2][1][0] = 500;
+    other.gbps[KM_ROOF_ONE][KM_L2][1][0] = 1;
+    km_roofs_merge(&r, &other);
+    near(r.fma[KM_ROOF_ALL][2], 80);
+    near(r.gbps[KM_ROOF_ALL][KM_L2][1][0], 500);
+    near(r.gbps[KM_ROOF_ONE][KM_L2][1][0], 40);
+}
+
 /* Through JSON and back; and nothing that was tampered with comes back. */
 static void roofs_survive_json(void **state)
 {
@@ -221,6 +234,7 @@ int main(void)
         cmocka_unit_test(bandwidth_by_level),
         cmocka_unit_test(bandwidth_by_mix),
         cmocka_unit_test(limit_of_a_cell),
+        cmocka_unit_test(merging_keeps_the_better),
         cmocka_unit_test(roofs_survive_json),
     };
     return cmocka_run_group_tests_name("stats", tests, NULL, NULL);
