@@ -82,6 +82,8 @@ static char *canary_end(const km_guard *g)
 void *km_guard_place(km_guard *g, size_t bytes, km_side side, size_t shift)
 {
     char *start = first_byte(g);
+    if (g->data) /* a kernel that kept the old address must not find the old data there */
+        memset(g->data, 0xFF, g->bytes);
     g->bytes = bytes;
     g->data = side == KM_FLUSH_START ? start + shift : start + g->room - bytes - shift;
     memcpy(canary_start(g), canary, (size_t)(g->data - canary_start(g)));

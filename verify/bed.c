@@ -32,6 +32,15 @@ void km_bed_close(km_bed *bed)
             km_guard_close(&bed->guard[s]);
 }
 
+/* Whether an output lives in this input's memory. */
+static int is_shared(const km_bed *bed, km_slot slot)
+{
+    for (const km_use *use = bed->work->pass->use; use->access != KM_END; use++)
+        if (use->slot != slot && bed->args.slot[use->slot].data == bed->args.slot[slot].data)
+            return 1;
+    return 0;
+}
+
 /* Inputs at the offset, outputs elsewhere, so that no two streams are aligned alike. */
 static size_t shift_of(const km_use *use, const km_run_plan *how)
 {
@@ -44,7 +53,7 @@ static void lay_slot(km_bed *bed, const km_use *use, const km_run_plan *how)
     const km_work *w = bed->work;
     km_guard *g = &bed->guard[use->slot];
     size_t bytes = bytes_of(w, use->slot);
-    km_guard_protect(g, 0);
+    km_guard_protect(g, 0); /* an input of the last run */
     void *data = km_guard_place(g, bytes, how->side, shift_of(use, how));
     if (w->input[use->slot])
         memcpy(data, w->input[use->slot], bytes);
@@ -72,15 +81,10 @@ void km_bed_lay(km_bed *bed, const km_work *work, const km_run_plan *how, const 
     for (const km_use *use = work->pass->use; use->access != KM_END; use++)
         if (how->in_place && use->in_place)
             share(bed, use);
-}
-
-/* Whether an output lives in this input's memory. */
-static int is_shared(const km_bed *bed, km_slot slot)
-{
-    for (const km_use *use = bed->work->pass->use; use->access != KM_END; use++)
-        if (use->slot != slot && bed->args.slot[use->slot].data == bed->args.slot[slot].data)
-            return 1;
-    return 0;
+    /* so that an input used as scratch memory and restored is noticed, too */
+    for (const km_use *use = work->pass->use; use->access != KM_END; use++)
+        km_guard_protect(&bed->guard[use->slot],
+                         use->access == KM_READ && !is_shared(bed, use->slot));
 }
 
 static int check_input(const km_bed *bed, const km_use *use, km_error *error)

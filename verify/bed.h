@@ -26,7 +26,8 @@ typedef struct km_run_plan {
 int km_bed_open(km_bed *bed, const km_work *room, km_error *error);
 void km_bed_close(km_bed *bed);
 
-/* Lays out the data of `work` and fills args, all but the plan. */
+/* Lays out the data of `work` and fills args, all but the plan. Inputs that no output shares are read-only
+ * until the next call. */
 void km_bed_lay(km_bed *bed, const km_work *work, const km_run_plan *how, const km_cell *cell);
 
 /* Runs the kernel once on what was laid out; -1 with what it did wrong besides the values. */

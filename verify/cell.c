@@ -14,7 +14,7 @@
 #include "core/registry.h"
 #include "verify/isolate.h"
 
-static const double timeout_seconds = 300;
+enum { TIMEOUT = 300 };
 
 /* ---- verdict ------------------------------------------------------------------------------- */
 
@@ -132,25 +132,29 @@ static int run_again(const km_exam *exam, km_bed *bed, const km_run_plan *how,
     return km_exam_run(exam, bed) || same_bits(exam, bed, first, what);
 }
 
-/* Opens a plan per thread count; results must not depend on it. */
+/* Opens a plan per thread count; results must not depend on it, or where their bits may, be right. */
 static int try_threads(const km_exam *exam, km_bed *bed, const snapshot *first)
 {
     static const int counts[] = {1, 2, 3, 7};
     const km_run_plan how = {KM_FLUSH_END, exam->options->offset, 0, 0xFF};
     km_cell other = *exam->cell;
-    if (~exam->cell->backend->flags & (KM_THREADED | KM_SAME_BITS))
+    const unsigned flags = exam->cell->backend->flags;
+    if (!(flags & KM_THREADED))
         return 0;
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
         const char *declined;
         char what[64];
-        snprintf(what, sizeof what, "%d threads change the bits", counts[i]);
+        snprintf(what, sizeof what,
+                 flags & KM_SAME_BITS ? "%d threads change the bits" : "with %d threads",
+                 counts[i]);
         other.threads = counts[i];
         km_bed_unplan(bed, exam->cell->kernel);
         km_bed_lay(bed, bed->work, &how, &other);
         km_bed_plan(bed, exam->cell->kernel, &declined);
         if (declined)
             return km_exam_fail(exam, bed->work, 0, "declines %d threads: %s", counts[i], declined);
-        if (km_exam_run(exam, bed) || same_bits(exam, bed, first, what))
+        if (km_exam_run(exam, bed) || (flags & KM_SAME_BITS ? same_bits(exam, bed, first, what)
+                                                            : km_exam_values(exam, bed, what)))
             return -1;
     }
     return 0;
@@ -250,7 +254,8 @@ void km_verify_cell(const km_cell *cell, const km_work *work, const km_verify_op
     if (skip) {
         result->status = KM_SKIPPED;
         snprintf(result->reason, sizeof result->reason, "%s", skip);
-    } else if (km_isolate(examine, &j, timeout_seconds, reason, sizeof reason)) {
+    } else if (km_isolate(examine, &j, options->timeout ? options->timeout : TIMEOUT, reason,
+                          sizeof reason)) {
         result->status = KM_CRASHED;
         snprintf(result->reason, sizeof result->reason, "%s", reason);
         write_reproduce(&j.exam, &work->params, options->offset);
