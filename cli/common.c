@@ -56,7 +56,9 @@ static int read_case_file(const char *path, km_text_list *cases, km_error *error
         return km_fail(error, "cannot read case file %s: %s", path, strerror(errno));
     while (fgets(line, sizeof line, f)) {
         char *word = line + strspn(line, " \t");
-        word[strcspn(word, "# \t\r\n")] = 0;
+        word[strcspn(word, "#\r\n")] = 0;
+        for (size_t n = strlen(word); n && strchr(" \t", word[n - 1]); n--)
+            word[n - 1] = 0; /* what stands inside is for the parser to refuse */
         if (*word)
             km_text_add(cases, word);
     }

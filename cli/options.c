@@ -132,7 +132,11 @@ static const char *option_candidate(size_t i, const void *command)
 
 static int bad_option(const km_command *command, int code, const char *word, km_error *error)
 {
-    char name[64];
+    char name[64], letter[3] = {'-', (char)optopt};
+    if (code == '?' && optopt >= FIRST_LONG)
+        return km_fail(error, "option '--%s' takes no value", rows[optopt - FIRST_LONG].name);
+    if (code == '?' && optopt)
+        word = letter; /* one of several in a word */
     if (code == ':')
         return km_fail(error, "option '%.80s' needs a value", word);
     snprintf(name, sizeof name, "%.*s", (int)strcspn(word + strspn(word, "-"), "="),
@@ -193,6 +197,8 @@ int km_options_parse(const km_command *command, int argc, char **argv, km_option
         int row = code == '?' || code == ':' ? -1 : row_of(command->bit, code);
         if (row < 0)
             return bad_option(command, code, argv[optind - 1], error);
+        if (rows[row].kind != FLAG && optarg && !optarg[strspn(optarg, ",")])
+            return km_fail(error, "option '--%s' needs a value", rows[row].name);
         given[row] = 1;
         apply(&rows[row], optarg, options);
     }

@@ -320,6 +320,11 @@ static int run_exhaustive(const km_options *options)
         km_setup(&own, KM_SUITE_QUICK, &cells, &error))
         return km_complain(KM_EXIT_USAGE, &error);
     for (size_t i = 0; i < cells.count; i++) {
+        if (!km_exhaustive_applies(cells.cell[i].pass)) {
+            km_fail(&error, "%s/forward is not a function of x alone: --exhaustive cannot run it",
+                    cells.cell[i].op->name);
+            return km_complain(KM_EXIT_USAGE, &error);
+        }
         int one = exhaustive_cell(&cells.cell[i], cpu.cores, (uint64_t)step);
         code = one == KM_EXIT_SKIPPED ? code : code == KM_EXIT_SKIPPED || one ? one : code;
     }

@@ -128,15 +128,15 @@ static int parse_choice(const km_attr_spec *a, const char **text, double *value)
     return -1;
 }
 
-static int parse_number(const char **text, double *value)
+static int parse_number(const km_attr_spec *a, const char **text, double *value)
 {
     char *end;
     /* strtod would also take "inf", "nan", hexadecimal and leading space */
-    if (!isdigit((unsigned char)**text) && !strchr("+-.", **text))
+    size_t n = strspn(*text, "+-.0123456789eE");
+    double number = strtod(*text, &end);
+    if (!n || isspace((unsigned char)**text) || end != *text + n)
         return -1;
-    *value = (float)strtod(*text, &end);
-    if (end == *text)
-        return -1;
+    *value = a->integer ? number : (float)number;
     *text = end;
     return 0;
 }
@@ -154,7 +154,7 @@ static int parse_attr(const km_op *op, const char **text, km_case *c, unsigned *
     *text += strlen(name);
     *text += **text == '=';
     if (a->choices ? parse_choice(a, text, &c->attr[a->attr])
-                   : parse_number(text, &c->attr[a->attr]))
+                   : parse_number(a, text, &c->attr[a->attr]))
         return km_fail(error, "attribute '%s' of %s cannot be '%.40s'; %s%s", name, op->name, *text,
                        a->choices ? "first choice: " : "it is a number",
                        a->choices ? a->choices[0] : "");
@@ -181,13 +181,16 @@ int km_case_parse(const km_op *op, const char *text, km_case *c, km_error *error
 
 /* ---- canonical form ------------------------------------------------------------------------ */
 
-/* The shortest decimal that reads back as the same float. */
+/* The shortest decimal that reads back as the same float: 100 and not 1e+02. */
 static void format_number(double value, char *text, size_t size)
 {
+    char longer[40];
+    *text = 0;
     for (int digits = 1; digits <= 9; digits++) {
-        snprintf(text, size, "%.*g", digits, value);
-        if ((float)strtod(text, NULL) == (float)value)
-            return;
+        snprintf(longer, sizeof longer, "%.*g", digits, value);
+        if ((float)strtod(longer, NULL) == (float)value &&
+            (!*text || strlen(longer) < strlen(text)))
+            snprintf(text, size, "%s", longer);
     }
 }
 
@@ -201,9 +204,12 @@ void km_case_format(const km_op *op, const km_case *c, char text[KM_CASE_TEXT])
         const km_attr_spec *a = &op->attr[i];
         double value = c->attr[a->attr];
         char number[40];
-        if ((float)value == (float)a->fallback)
+        if ((float)value == (float)a->fallback && !(a->integer && value != a->fallback))
             continue;
-        format_number(value, number, sizeof number);
+        if (a->integer)
+            snprintf(number, sizeof number, "%.0f", value);
+        else
+            format_number(value, number, sizeof number);
         at += (size_t)snprintf(text + at, KM_CASE_TEXT - at, "_%s%s%s", km_attr_name[a->attr],
                                a->choices ? "=" : "", a->choices ? a->choices[(int)value] : number);
     }

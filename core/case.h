@@ -6,7 +6,7 @@
  *
  * Short form in: sizes with a default and attributes may be left out. Canonical form out: every
  * size in the op's order, then each attribute that differs from its default, numbers as short as
- * possible. Attributes are rounded to float, as every float kernel receives them.
+ * possible. Attributes that aren't whole numbers are rounded to float, as every float kernel receives them.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KM_CASE_H
 #define KM_CASE_H

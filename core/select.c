@@ -134,6 +134,14 @@ static int any_match(const char *glob, const char *(*candidate)(size_t, const vo
     return 0;
 }
 
+/* Whether a segment of the pattern is the name of nothing. */
+static int names_nothing(const pattern *p)
+{
+    return !any_match(p->segment[OP], op_candidate) ||
+           !any_match(p->segment[PASS], pass_candidate) ||
+           !any_match(p->segment[BACKEND], backend_candidate);
+}
+
 static int explain_no_match(const char *text, km_error *error)
 {
     pattern p;
@@ -241,6 +249,8 @@ static int given_case_fits(const char *text, const km_cell *cell, const char **c
     if (last)
         sscanf(text, "%63[^/]/%63[^/]", op, pass);
     int with_pass = last && strchr(text, '/') != last;
+    if (with_pass && strchr(strchr(text, '/') + 1, '/') != last)
+        return 0; /* more than OP/PASS/CASE */
     return (!last || matches(op, cell->op->name)) &&
            (!with_pass || matches(pass, cell->pass->name));
 }
@@ -276,10 +286,31 @@ static int add_pass(const expansion *x, const km_op *op, const km_pass *pass, km
 
 /* ---- complaints about what was not used ------------------------------------------------------ */
 
+/* The op and pass that a --case text names must exist. */
+static int check_case_names(const char *text, km_error *error)
+{
+    char copy[512], *op = copy, *pass, *rest;
+    snprintf(copy, sizeof copy, "%s", text);
+    if (!(pass = strchr(op, '/')))
+        return 0;
+    *pass++ = 0;
+    rest = strchr(pass, '/');
+    if (rest && strchr(rest + 1, '/'))
+        return km_fail(error, "case '%.200s' has more than three segments: op/pass/case", text);
+    if (rest)
+        *rest = 0;
+    if (!any_match(op, op_candidate))
+        return no_such("op", op, op_candidate, error);
+    return rest && !any_match(pass, pass_candidate) ? no_such("pass", pass, pass_candidate, error)
+                                                    : 0;
+}
+
 /* Says why a --case text produced nothing: the parser's own message, for the first op it may mean.
  */
 static int explain_case(const km_select *select, const char *text, km_error *error)
 {
+    if (check_case_names(text, error))
+        return -1;
     for (const km_op *const *op = km_ops(); *op; op++) {
         km_cell cell = {.op = *op, .pass = &(*op)->pass[0]};
         const char *case_text = text;
@@ -303,11 +334,11 @@ static int explain_case(const km_select *select, const char *text, km_error *err
 static int complain(const expansion *x, km_error *error)
 {
     const km_select *s = x->select;
+    for (size_t i = 0; i < x->pattern_count; i++)
+        if (!x->patterns[i].used && (!s->cases.count || names_nothing(&x->patterns[i])))
+            return explain_no_match(s->patterns.text[i], error);
     for (size_t i = 0; i < s->cases.count; i++)
-        if (!x->case_used[i] &&
-            !any_match(x->pattern_count ? x->patterns[0].segment[OP] : NULL, op_candidate))
-            return explain_no_match(s->patterns.text[0], error);
-        else if (!x->case_used[i])
+        if (!x->case_used[i])
             return explain_case(s, s->cases.text[i], error);
     for (size_t i = 0; i < x->pattern_count; i++)
         if (!x->patterns[i].used)

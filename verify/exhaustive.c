@@ -97,7 +97,7 @@ static void run_share(void *share_)
         k->close(args.plan);
 }
 
-static int is_unary(const km_pass *pass)
+int km_exhaustive_applies(const km_pass *pass)
 {
     return pass->use[0].slot == KM_X && pass->use[0].access == KM_READ &&
            pass->use[1].slot == KM_Y && pass->use[1].access == KM_WRITE &&
@@ -168,7 +168,7 @@ int km_exhaustive_run(const km_cell *cell, int processes, uint64_t step,
                       void (*progress)(double done), km_exhaustive *result, km_error *error)
 {
     *result = (km_exhaustive){0};
-    if (!is_unary(cell->pass))
+    if (!km_exhaustive_applies(cell->pass))
         return km_fail(error, "%s/%s is not a function of x alone: --exhaustive cannot run it",
                        cell->op->name, cell->pass->name);
     if (processes > MAX_PROCESSES)

@@ -15,6 +15,9 @@ typedef struct km_exhaustive {
     uint64_t digest; /* of all results in order of the input's bits: equal digests, equal bits */
 } km_exhaustive;
 
+/* Whether the pass is a function of x alone. */
+int km_exhaustive_applies(const km_pass *pass);
+
 /* Runs `processes` children side by side, each taking every processes-th block. `step` tries one input in
  * that many (1: all). Progress is called now and then with the done fraction. */
 int km_exhaustive_run(const km_cell *cell, int processes, uint64_t step,

@@ -250,6 +250,7 @@ static int check_factor(const check *k, km_slot grad, double factor, km_error *e
         return km_fail(error, "out of memory for the gradient check");
     for (size_t i = 0; i < n; i++)
         scaled[i] = factor * c[i];
+    memset(result, 0xFF, m * sizeof *result); /* NaN: what was there must not count */
     args.slot[KM_GRAD_Y].data = scaled;
     args.slot[grad].data = result;
     k->subject.backward(&args);

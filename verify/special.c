@@ -42,15 +42,20 @@ static void add(specials *s, float value)
         s->value[s->count++] = value;
 }
 
-static void list_specials(const km_op *op, specials *s)
+static void list_specials(const km_op *op, const km_case *c, specials *s)
 {
+    double kinks[KM_MAX_KINKS];
+    int count = op->kinks;
+    memcpy(kinks, op->kink, sizeof kinks);
+    if (op->kinks_of)
+        count = op->kinks_of(c, kinks);
     s->count = 0;
     for (size_t i = 0; i < sizeof magnitudes / sizeof *magnitudes; i++) {
         add(s, magnitudes[i]);
         add(s, -magnitudes[i]);
     }
-    for (int k = 0; k < op->kinks; k++) {
-        float kink = (float)op->kink[k];
+    for (int k = 0; k < count; k++) {
+        float kink = (float)kinks[k];
         add(s, kink);
         add(s, nextafterf(kink, -INFINITY));
         add(s, nextafterf(kink, INFINITY));
@@ -175,7 +180,7 @@ static int try_special(const lanes *l, const km_use *use, float special, int64_t
 static int try_slot(const lanes *l, const km_use *use)
 {
     specials s;
-    list_specials(l->work->op, &s);
+    list_specials(l->work->op, &l->work->params, &s);
     int64_t count = l->work->shape.slot[use->slot].count;
     for (int i = 0; i < s.count; i++)
         for (int64_t lane = 0; !excluded(l->work, use, s.value[i]) && lane < count && lane < LANES;

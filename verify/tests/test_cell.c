@@ -1,0 +1,200 @@
+/* test_cell.c: km_verify_cell finds every fault of cell_faults*.h and none in the right kernels.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "check.h"
+
+#include "cell_faults_more.h"
+
+#include <stdio.h>
+
+#include "verify/cell.h"
+#include "verify/isolate.h"
+
+enum { OWN = KM_HOLDS_TARGET | KM_HOLDS_EDGES | KM_SAME_BITS, TEAM = KM_THREADED };
+
+typedef struct subject {
+    const char *name, *op, *pass;
+    void (*run)(const km_args *args);
+    unsigned flags;
+    const char *reason; /* a part of it; of a right kernel NULL */
+    const char *(*open)(const km_args *args, void **plan);
+} subject;
+
+#define FAULT(name) #name, "relu", "forward", name, OWN
+#define SILU(name)  #name, "silu", "forward", name, OWN
+#define BACK(name)  #name, "relu", "backward", name, OWN
+#define PRELU(name) #name, "prelu", "backward", name, OWN
+
+static const subject faults[] = {
+    {FAULT(tail_unwritten), "of y wrong; first [1032]: got -nan"},
+    {FAULT(head_unwritten), "of y wrong; first [0]: got -nan"},
+    {FAULT(writes_nothing), "1037 of 1037 elements of y wrong"},
+    {FAULT(writes_past), "write of y past its end, at byte 4148 of 4148"},
+    {FAULT(writes_past_canary), "y: overwritten 1 bytes past its end"},
+    {FAULT(writes_byte_past_canary), "y: overwritten 1 bytes past its end"},
+    {FAULT(writes_before), "before its start"},
+    {FAULT(writes_before_canary), "bytes before its start"},
+    {FAULT(reads_past), "read of x past its end, at byte 4148 of 4148"},
+    {FAULT(reads_before), "read of x 4 bytes before its start"},
+    {FAULT(leaks_padding), "elsewhere in memory and over other bytes"},
+    {FAULT(modifies_input), "write inside input x"},
+    {FAULT(borrows_input), "write inside input x"},
+    {FAULT(touches_empty), "read of x past its end, at byte 0 of 0"},
+    {FAULT(aligned_loads), "Segmentation fault"},
+    {FAULT(accumulates), "of y wrong"},
+    {FAULT(wants_zeroes), "of y wrong"},
+    {FAULT(in_place_lost), "in place, the result differs"},
+    {FAULT(in_place_off), "in place, the result differs"},
+    {FAULT(tires), "sweep of lengths"},
+    {SILU(flickers), "a second run"},
+    {FAULT(stale_address), "a second run", keep_address},
+    {FAULT(odd_address), "sweep of lengths, offset 5"},
+    {FAULT(odd_length), "first [12]"},
+    {FAULT(last_element), "1 of 1037 elements of y wrong; first [1036]"},
+    {FAULT(shifted), "of y wrong"},
+    {FAULT(swapped_pairs), "of y wrong"},
+    {FAULT(swallows_nan), "x = nan in lane 0 gives y[0] = 0, want nan"},
+    {FAULT(multiplies), "x = -inf in lane 0 gives y[0] = -nan, want 0"},
+    {FAULT(clips), "x = 1.00000002e+30 in lane 0"},
+    {FAULT(flushes), "x = 1.40129846e-45 in lane 0 gives y[0] = 0"},
+    {FAULT(lane_cross_talk), "x = nan in lane 0 changes y[1]"},
+    {"lane_cross_talk, no promises", "relu", "forward", lane_cross_talk, 0, "changes y[1]"},
+    {FAULT(huge_neighbour), "in lane 0 changes y[1]"},
+    {FAULT(leaves_flush_mode), "floating-point control state changed"},
+    {FAULT(leaves_rounding), "floating-point control state changed"},
+    {FAULT(illegal), "Illegal instruction"},
+    {FAULT(divides), "Floating point exception"},
+    {FAULT(aborts), "Aborted"},
+    {FAULT(leaves), "ended with status 0"},
+    {FAULT(hangs), "no answer within 2 s"},
+    {FAULT(right) | TEAM, "declines 3 threads: three is a crowd", decline_some},
+    {SILU(three_threads) | TEAM, "3 threads change the bits"},
+    {SILU(seven_threads) | TEAM, "7 threads change the bits"},
+    {"seven_threads, bits free", "silu", "forward", seven_threads, TEAM, "with 7 threads"},
+    {SILU(five_millionths), "of y wrong"},
+    {SILU(estimate), "of y wrong"},
+    {"estimate, gate", "silu", "forward", estimate, 0, "of y wrong"},
+    {SILU(half_inputs), "of y wrong"},
+    {"half_inputs, gate", "silu", "forward", half_inputs, 0, "of y wrong"},
+    {SILU(cuts_tail), "of y wrong"},
+    {SILU(overflows), "gives y[0] = "},
+    {SILU(flushes_results), "gives y[0] = 0, want "},
+    {BACK(kink_included), "x = 0 in lane 0 gives grad_x[0]"},
+    {BACK(upstream_ignored), "of grad_x wrong"},
+    {BACK(multiplies_mask), "grad_y = inf in lane"},
+    {PRELU(weight_accumulates), "of grad_weight wrong"},
+    {PRELU(weight_off), "of grad_weight wrong"},
+    {PRELU(weight_loses_one), "of grad_weight wrong"},
+};
+
+/* Right by the promises they make; the last column is what the notes must say. */
+static const subject rights[] = {
+    {FAULT(right)},
+    {FAULT(right) | TEAM},
+    {SILU(right_silu)},
+    {SILU(right_silu) | TEAM},
+    {BACK(right_backward)},
+    {PRELU(right_prelu_backward)},
+    {"five_millionths, gate", "silu", "forward", five_millionths, KM_HOLDS_EDGES},
+    {"cuts_tail, gate", "silu", "forward", cuts_tail, KM_HOLDS_EDGES},
+    {"flushes, gate", "relu", "forward", flushes, KM_HOLDS_EDGES},
+    {"three_threads, bits free", "silu", "forward", three_threads, KM_HOLDS_TARGET | TEAM},
+};
+
+static void examine(const subject *s, uint64_t seed, km_result *result)
+{
+    const km_kernel list[] = {{.op = s->op, .pass = s->pass, .run = s->run, .open = s->open}, {0}};
+    const km_kernel *const kernels[] = {list, NULL};
+    const km_backend backend = {
+        .abi = KM_ABI, .flags = s->flags, .name = "faulty", .kernels = kernels};
+    const km_verify_options options = {.seed = seed, .timeout = s->run == hangs ? 2 : 60};
+    const char *text = strcmp(s->op, "prelu") ? "n1037" : "n2c3h5w7";
+    km_cell cell = {.op = km_op_find(s->op), .backend = &backend, .kernel = list, .threads = 1};
+    km_error error;
+    km_work work;
+    cell.pass = km_pass_find(cell.op, s->pass);
+    strcpy(cell.case_text, text);
+    assert_int_equal(km_case_parse(cell.op, text, &cell.params, &error), 0);
+    assert_int_equal(km_work_open(&work, cell.op, cell.pass, &cell.params, seed, &error), 0);
+    calls = 0;
+    km_verify_cell(&cell, &work, &options, result);
+    km_work_close(&work);
+}
+
+static int is_caught(const subject *s, const km_result *r)
+{
+    char start[128];
+    snprintf(start, sizeof start, "kernelmark verify %s/%s --backend faulty --case n", s->op,
+             s->pass);
+    int caught = r->status == KM_WRONG || r->status == KM_CRASHED;
+    if (!caught)
+        print_error("survived: %s (%s)\n", s->name, km_status_names[r->status]);
+    else if (!strstr(r->reason, s->reason))
+        print_error("%s: \"%s\" does not hold \"%s\"\n", s->name, r->reason, s->reason);
+    else if (strncmp(r->reproduce, start, strlen(start)) || !strstr(r->reproduce, " --seed 1"))
+        print_error("%s: cannot be reproduced by \"%s\"\n", s->name, r->reproduce);
+    else
+        return 1;
+    return 0;
+}
+
+static void every_fault(void **state)
+{
+    km_result *r = *state;
+    int caught = 0, count = sizeof faults / sizeof *faults;
+    for (int i = 0; i < count; i++) {
+        examine(&faults[i], 1, r);
+        caught += is_caught(&faults[i], r);
+    }
+    print_message("# %d of %d faulty kernels caught\n", caught, count);
+    assert_int_equal(caught, count);
+}
+
+static void no_false_alarm(void **state)
+{
+    km_result *r = *state;
+    for (size_t i = 0; i < sizeof rights / sizeof *rights; i++)
+        for (uint64_t seed = 1; seed <= 5; seed++) {
+            examine(&rights[i], seed, r);
+            if (r->status != KM_OK || *r->reason || *r->reproduce || r->figures.wrong ||
+                r->edge_deviations || r->figures.elements < 1000)
+                fail_msg("%s, seed %d: %s", rights[i].name, (int)seed, r->reason);
+        }
+}
+
+/* Without the promise about edges a deviation is noted, and is no error. */
+static void edges_as_remarks(void **state)
+{
+    const subject s = {"swallows_nan", "relu", "forward", swallows_nan, KM_HOLDS_TARGET};
+    km_result *r = *state;
+    examine(&s, 1, r);
+    assert_int_equal(r->status, KM_OK);
+    assert_int_equal(r->edge_deviations, 2 * 67); /* both NaN, in every lane */
+    assert_string_equal(r->edge_note, "x = nan gives 0, should be nan");
+}
+
+static void declined(void **state)
+{
+    const subject s = {FAULT(writes_past), NULL, decline};
+    km_result *r = *state;
+    examine(&s, 1, r);
+    assert_int_equal(r->status, KM_SKIPPED);
+    assert_string_equal(r->reason, "not on a Sunday");
+    assert_int_equal(r->figures.elements, 0);
+}
+
+static int open_result(void **state)
+{
+    *state = km_shared_open(sizeof(km_result));
+    return *state ? 0 : -1;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_fault),
+        cmocka_unit_test(no_false_alarm),
+        cmocka_unit_test(edges_as_remarks),
+        cmocka_unit_test(declined),
+    };
+    return cmocka_run_group_tests_name("cell", tests, open_result, NULL);
+}
