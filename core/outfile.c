@@ -39,6 +39,13 @@ int km_outfile_open(km_outfile *out, const char *path, km_error *error)
     return 0;
 }
 
+/* An earlier write failed and nobody kept errno: another byte fails likewise. The file is lost anyway. */
+static int ask_why(FILE *stream)
+{
+    errno = 0;
+    return fputc(0, stream) == EOF || fflush(stream) ? errno : EIO;
+}
+
 int km_outfile_commit(km_outfile *out, km_error *error)
 {
     errno = 0;
@@ -46,8 +53,12 @@ int km_outfile_commit(km_outfile *out, km_error *error)
     int why = errno;
     if (out->stream == stdout) {
         out->stream = NULL;
-        return failed ? km_fail(error, "cannot write standard output: %s", strerror(why)) : 0;
+        return failed
+                   ? km_fail(error, "cannot write standard output: %s", strerror(why ? why : EIO))
+                   : 0;
     }
+    if (failed && !why)
+        why = ask_why(out->stream);
     if (!failed && *out->temporary && fsync(fileno(out->stream))) {
         why = errno;
         failed = 1;

@@ -215,18 +215,23 @@ static int wanted(const expansion *x, const km_cell *cell)
     return found;
 }
 
-static void add_backends(const expansion *x, km_cell *cell)
+/* Whether a cell was selected, be it listed already. */
+static int add_backends(const expansion *x, km_cell *cell)
 {
+    int found = 0;
     km_case_format(cell->op, &cell->params, cell->case_text);
     for (size_t b = 0; b < km_backend_count(); b++) {
         cell->backend = km_backend_at(b);
         cell->kernel = km_kernel_find(cell->backend, cell->op->name, cell->pass->name);
         cell->threads = cell->backend->flags & KM_THREADED ? x->select->threads : 1;
         cell->layout = x->select->layout;
-        if (cell->kernel && wanted_backend(x->select, cell->backend->name) && wanted(x, cell) &&
-            !listed(x->cells, cell))
+        if (!cell->kernel || !wanted_backend(x->select, cell->backend->name) || !wanted(x, cell))
+            continue;
+        found = 1;
+        if (!listed(x->cells, cell))
             append(x->cells, cell);
     }
+    return found;
 }
 
 static int add_listed(const expansion *x, km_cell *cell, const char *const *texts, km_error *error)
@@ -263,9 +268,7 @@ static void add_given(const expansion *x, km_cell *cell)
         if (!given_case_fits(x->select->cases.text[i], cell, &case_text) ||
             km_case_parse(cell->op, case_text, &cell->params, &ignored))
             continue;
-        size_t before = x->cells->count;
-        add_backends(x, cell);
-        x->case_used[i] |= x->cells->count > before;
+        x->case_used[i] |= (unsigned char)add_backends(x, cell);
     }
 }
 

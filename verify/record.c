@@ -3,6 +3,7 @@
 #include "verify/record.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -12,8 +13,15 @@
 
 static void put_text(json_t *o, const char *key, const char *text)
 {
-    if (text && *text)
-        json_object_set_new(o, key, json_string(text));
+    char *copy = text && *text ? strdup(text) : NULL;
+    if (!copy)
+        return;
+    /* somebody else's words, or a text cut inside a letter: jansson takes only UTF-8 */
+    json_t *string = json_string(copy);
+    for (char *p = copy; !string && *p; p++)
+        *p = (unsigned char)*p >= 0x80 ? '?' : *p;
+    json_object_set_new(o, key, string ? string : json_string(copy));
+    free(copy);
 }
 
 static void put_real(json_t *o, const char *key, double value)
