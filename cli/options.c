@@ -32,7 +32,7 @@ static const option_row rows[] = {
     {"plugin", 0, LIST, FIELD(plugins), SELECTING | KM_CMD_GOLDEN | KM_CMD_INFO, "FILE", "load an out-of-tree backend; repeatable"},
     {"case", 'c', LIST, FIELD(cases), SELECTING, "TEXT", "run this case instead of the listed ones; repeatable"},
     {"cases", 0, LIST, FIELD(case_files), KM_CMD_VERIFY | KM_CMD_BENCH, "FILE", "the same, one case a line (# starts a comment)"},
-    {"threads", 't', TEXT, FIELD(threads), SELECTING | KM_CMD_GOLDEN | KM_CMD_INFO, "N", "threads for backends that use them (default: all cores)"},
+    {"threads", 't', TEXT, FIELD(threads), SELECTING | KM_CMD_GOLDEN | KM_CMD_INFO, "N", "threads for backends that use them (default: all cores); 1: never a second one"},
     {"layout", 0, TEXT, FIELD(layout), SELECTING, "plain|native", "tensor layout; conversions are timed in plain (default)"},
     {"isa", 0, TEXT, FIELD(isa), SELECTING | KM_CMD_GOLDEN | KM_CMD_INFO, "LEVEL", "use no ISA above baseline, neon, avx2 or avx512"},
     {"quick", 0, FLAG, FIELD(quick), SELECTING, NULL, "the short list of cases (default)"},

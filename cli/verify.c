@@ -350,6 +350,7 @@ int km_command_verify(const km_options *options)
     km_command_tail(options, tail, sizeof tail);
     s.verify =
         (km_verify_options){.seed = (uint64_t)seed, .offset = (int)offset, .command_tail = tail};
+    s.verify.one_thread = options->threads && !strcmp(options->threads, "1");
     if (km_setup(options, KM_SUITE_QUICK | KM_SUITE_EDGE, &s.cells, &error))
         return km_complain(KM_EXIT_USAGE, &error);
     int code = run_cells(&s);
