@@ -44,7 +44,7 @@ static const option_row rows[] = {
     {"repetitions", 'r', TEXT, FIELD(repetitions), KM_CMD_BENCH, "N", "timed rounds, 9 to 101 (default 11)"},
     {"min-time", 0, TEXT, FIELD(min_time), KM_CMD_BENCH, "MS", "least duration of a sample in milliseconds (default 4)"},
     {"json", 'j', TEXT, FIELD(json), RUNNING, "FILE", "write a run file (JSON Lines; - is stdout)"},
-    {"junit", 0, TEXT, FIELD(junit), RUNNING, "FILE", "write JUnit XML"},
+    {"junit", 0, TEXT, FIELD(junit), KM_CMD_VERIFY | KM_CMD_BENCH, "FILE", "write JUnit XML"},
     {"gbench", 0, TEXT, FIELD(gbench), KM_CMD_BENCH, "FILE", "also write Google Benchmark's JSON"},
     {"dump", 0, TEXT, FIELD(dump), KM_CMD_GOLDEN, "DIR", "write what each backend computed as .npy"},
     {"markdown", 0, TEXT, FIELD(markdown), KM_CMD_REPORT, "FILE", "speed-up tables as Markdown (default: to stdout)"},
