@@ -155,16 +155,11 @@ static int run_group(session *s, size_t first, size_t end)
     return 0;
 }
 
-static int same_case(const km_cell *a, const km_cell *b)
-{
-    return a->op == b->op && a->pass == b->pass && !strcmp(a->case_text, b->case_text);
-}
-
 static int run_groups(session *s)
 {
     for (size_t first = 0, end; first < s->cells.count; first = end) {
         for (end = first;
-             end < s->cells.count && same_case(&s->cells.cell[first], &s->cells.cell[end]);)
+             end < s->cells.count && km_same_case(&s->cells.cell[first], &s->cells.cell[end]);)
             end++;
         int code = run_group(s, first, end);
         if (code)
@@ -173,23 +168,13 @@ static int run_groups(session *s)
     return 0;
 }
 
-static void junit_case(size_t i, const void *session_, km_junit_case *out)
-{
-    static char id[400];
-    const session *s = session_;
-    km_cell_id(&s->cells.cell[i], id, sizeof id);
-    *out = (km_junit_case){s->cells.cell[i].op->name,      id,
-                           s->cells.cell[i].backend->name, s->results[i].reason,
-                           s->results[i].reproduce,        s->results[i].status};
-}
-
 static int write_files(session *s, km_error *error)
 {
     const km_options *o = s->options;
     return km_record_close(&s->recorder, error) ||
            (o->gbench &&
             km_gbench_json_write(o->gbench, s->cells.cell, s->results, s->cells.count, error)) ||
-           (o->junit && km_junit_write(o->junit, s->cells.count, junit_case, s, error));
+           (o->junit && km_junit_write(o->junit, &s->cells, s->results, error));
 }
 
 static int finish(session *s)

@@ -102,7 +102,9 @@ void km_command_tail(const km_options *options, char *tail, size_t size)
     for (size_t i = 0; i < options->plugins.count && n < size; i++)
         n += (size_t)snprintf(tail + n, size - n, " --plugin %s", options->plugins.text[i]);
     if (options->isa && n < size)
-        snprintf(tail + n, size - n, " --isa %s", options->isa);
+        n += (size_t)snprintf(tail + n, size - n, " --isa %s", options->isa);
+    if (options->threads && !strcmp(options->threads, "1") && n < size)
+        snprintf(tail + n, size - n, " --threads 1"); /* other counts say so with the cell */
 }
 
 FILE *km_text_stream(const km_options *options)

@@ -3,7 +3,6 @@
 #include "cli/junit.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #include "core/outfile.h"
 
@@ -29,63 +28,52 @@ static void put_escaped(FILE *f, const char *text)
         }
 }
 
-static void put_case(FILE *f, const km_junit_case *c)
+static void put_case(FILE *f, const km_cell *cell, const km_result *r)
 {
-    fprintf(f, "  <testcase classname=\"kernelmark.%s.%s\" name=\"", c->suite, c->backend);
-    put_escaped(f, c->name);
+    char id[400];
+    km_cell_id(cell, id, sizeof id);
+    fprintf(f, "  <testcase classname=\"kernelmark.%s.%s\" name=\"", cell->op->name,
+            cell->backend->name);
+    put_escaped(f, id);
     fputs("\"", f);
-    if (c->status == KM_OK) {
+    if (r->status == KM_OK) {
         fputs("/>\n", f);
         return;
     }
-    const char *element = c->status == KM_SKIPPED ? "skipped" : "failure";
+    const char *element = r->status == KM_SKIPPED ? "skipped" : "failure";
     fprintf(f, "><%s message=\"", element);
-    put_escaped(f, c->reason);
+    put_escaped(f, r->reason);
     fputs("\">", f);
-    put_escaped(f, c->reproduce ? c->reproduce : "");
+    put_escaped(f, r->reproduce);
     fprintf(f, "</%s></testcase>\n", element);
 }
 
-typedef struct source {
-    void (*get)(size_t i, const void *context, km_junit_case *out);
-    const void *context;
-    size_t count;
-} source;
-
-/* Writes the suite that starts at i; returns where the next one starts. */
-static size_t put_suite(FILE *f, const source *s, size_t i)
+/* Writes the suite of the op that starts at i; returns where the next one starts. */
+static size_t put_suite(FILE *f, const km_cells *cells, const km_result *results, size_t i)
 {
-    km_junit_case first, c;
+    const km_op *op = cells->cell[i].op;
     size_t end = i, failures = 0, skipped = 0;
-    s->get(i, s->context, &first);
-    for (; end < s->count; end++) {
-        s->get(end, s->context, &c);
-        if (strcmp(c.suite, first.suite))
-            break;
-        failures += c.status == KM_WRONG || c.status == KM_CRASHED;
-        skipped += c.status == KM_SKIPPED;
+    for (; end < cells->count && cells->cell[end].op == op; end++) {
+        failures += results[end].status == KM_WRONG || results[end].status == KM_CRASHED;
+        skipped += results[end].status == KM_SKIPPED;
     }
     fprintf(f, " <testsuite name=\"%s\" tests=\"%zu\" failures=\"%zu\" skipped=\"%zu\">\n",
-            first.suite, end - i, failures, skipped);
-    for (; i < end; i++) {
-        s->get(i, s->context, &c);
-        put_case(f, &c);
-    }
+            op->name, end - i, failures, skipped);
+    for (; i < end; i++)
+        put_case(f, &cells->cell[i], &results[i]);
     fputs(" </testsuite>\n", f);
     return end;
 }
 
-int km_junit_write(const char *path, size_t count,
-                   void (*get)(size_t i, const void *context, km_junit_case *out),
-                   const void *context, km_error *error)
+int km_junit_write(const char *path, const km_cells *cells, const km_result *results,
+                   km_error *error)
 {
     km_outfile out;
-    const source s = {get, context, count};
     if (km_outfile_open(&out, path, error))
         return -1;
     fputs("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n", out.stream);
-    for (size_t i = 0; i < count;)
-        i = put_suite(out.stream, &s, i);
+    for (size_t i = 0; i < cells->count;)
+        i = put_suite(out.stream, cells, results, i);
     fputs("</testsuites>\n", out.stream);
     return km_outfile_commit(&out, error);
 }

@@ -6,15 +6,8 @@
 #include "core/select.h"
 #include "verify/result.h"
 
-/* One result as JUnit sees it. */
-typedef struct km_junit_case {
-    const char *suite, *name, *backend, *reason, *reproduce;
-    km_status status;
-} km_junit_case;
-
-/* Writes them to path; `get(i, ...)` fills in the i-th. Cases of a suite stand together. */
-int km_junit_write(const char *path, size_t count,
-                   void (*get)(size_t i, const void *context, km_junit_case *out),
-                   const void *context, km_error *error);
+/* Writes the results of these cells, a suite per run of cells of one op. */
+int km_junit_write(const char *path, const km_cells *cells, const km_result *results,
+                   km_error *error);
 
 #endif

@@ -151,11 +151,6 @@ static void print_summary(const session *s)
 
 /* ---- the run -------------------------------------------------------------------------------- */
 
-static int same_work(const km_cell *a, const km_cell *b)
-{
-    return a->op == b->op && a->pass == b->pass && !strcmp(a->case_text, b->case_text);
-}
-
 /* A wrong derivative in the oracle makes every backend's backward pass meaningless. */
 static void add_gradcheck(session *s, size_t first, size_t end)
 {
@@ -219,16 +214,6 @@ static void verify_group(session *s, size_t first, size_t end)
     }
 }
 
-static void junit_case(size_t i, const void *session_, km_junit_case *out)
-{
-    static char id[400];
-    const session *s = session_;
-    km_cell_id(&s->cells.cell[i], id, sizeof id);
-    *out = (km_junit_case){s->cells.cell[i].op->name,      id,
-                           s->cells.cell[i].backend->name, s->results[i].reason,
-                           s->results[i].reproduce,        s->results[i].status};
-}
-
 static int finish(session *s)
 {
     km_error error;
@@ -240,8 +225,7 @@ static int finish(session *s)
     print_summary(s);
     if (km_record_close(&s->recorder, &error))
         return km_complain(KM_EXIT_INTERNAL, &error);
-    if (s->options->junit &&
-        km_junit_write(s->options->junit, s->cells.count, junit_case, s, &error))
+    if (s->options->junit && km_junit_write(s->options->junit, &s->cells, s->results, &error))
         return km_complain(KM_EXIT_INTERNAL, &error);
     return s->unexamined ? KM_EXIT_INTERNAL
                          : km_exit_of(n->ok, n->wrong, n->crashed, n->skipped, n->elements);
@@ -259,7 +243,7 @@ static int run_cells(session *s)
         return km_complain(KM_EXIT_INTERNAL, &error);
     for (size_t first = 0, end; first < s->cells.count; first = end) {
         for (end = first;
-             end < s->cells.count && same_work(&s->cells.cell[first], &s->cells.cell[end]);)
+             end < s->cells.count && km_same_case(&s->cells.cell[first], &s->cells.cell[end]);)
             end++;
         verify_group(s, first, end);
     }
@@ -350,6 +334,7 @@ int km_command_verify(const km_options *options)
     km_command_tail(options, tail, sizeof tail);
     s.verify =
         (km_verify_options){.seed = (uint64_t)seed, .offset = (int)offset, .command_tail = tail};
+    s.verify.one_thread = options->threads && !strcmp(options->threads, "1");
     if (km_setup(options, KM_SUITE_QUICK | KM_SUITE_EDGE, &s.cells, &error))
         return km_complain(KM_EXIT_USAGE, &error);
     int code = run_cells(&s);

@@ -18,28 +18,15 @@ typedef struct pattern {
     int used;
 } pattern;
 
-void km_text_add(km_text_list *list, const char *text)
-{
-    const char **grown = realloc(list->text, (list->count + 1) * sizeof *grown);
-    char *copy = strdup(text);
-    if (!grown || !copy)
-        abort();
-    list->text = grown;
-    list->text[list->count++] = copy;
-}
-
-void km_text_free(km_text_list *list)
-{
-    for (size_t i = 0; i < list->count; i++)
-        free((char *)list->text[i]);
-    free(list->text);
-    *list = (km_text_list){0};
-}
-
 void km_cell_id(const km_cell *cell, char *id, size_t size)
 {
     snprintf(id, size, "%s/%s/%s/%s", cell->op->name, cell->pass->name, cell->case_text,
              cell->backend->name);
+}
+
+int km_same_case(const km_cell *a, const km_cell *b)
+{
+    return a->op == b->op && a->pass == b->pass && !strcmp(a->case_text, b->case_text);
 }
 
 const char *km_cell_skip(const km_cell *cell)

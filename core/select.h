@@ -12,6 +12,7 @@
 
 #include "core/case.h"
 #include "core/error.h"
+#include "core/text.h"
 
 typedef struct km_cell {
     const km_op *op;
@@ -23,11 +24,6 @@ typedef struct km_cell {
     int threads;
     km_layout layout;
 } km_cell;
-
-typedef struct km_text_list {
-    const char **text;
-    size_t count;
-} km_text_list;
 
 enum km_suite { KM_SUITE_QUICK = 1, KM_SUITE_FULL = 2, KM_SUITE_EDGE = 4 };
 
@@ -48,12 +44,11 @@ typedef struct km_cells {
 int km_select_cells(const km_select *select, km_cells *cells, km_error *error);
 void km_cells_free(km_cells *cells);
 
-/* Appends a copy of text; aborts when out of memory, as nothing can go on without it. */
-void km_text_add(km_text_list *list, const char *text);
-void km_text_free(km_text_list *list);
-
 /* op/pass/case/backend */
 void km_cell_id(const km_cell *cell, char *id, size_t size);
+
+/* Whether two cells differ in their backend only. */
+int km_same_case(const km_cell *a, const km_cell *b);
 
 /* The cell's own reason not to run, or NULL: not offered, or the backend is unusable here. */
 const char *km_cell_skip(const km_cell *cell);

@@ -19,6 +19,7 @@ typedef struct plan {
     int64_t n, c, plane; /* x as images of channels of planes */
     int64_t images, channels,
         piece;            /* a block: several images, several channels, or part of a plane */
+    int64_t scratch;      /* floats in partial */
     int64_t rows, blocks; /* blocks: of a row */
     void *whole;          /* the inner kernel's plan for the whole case, if it wants one */
     float partial[];      /* rows x c */
@@ -70,7 +71,8 @@ static const char *open(const km_args *args, void **out, const char *pass, int64
     const char *reason = p.inner->open ? p.inner->open(args, &p.whole) : NULL;
     /* a plan is for one shape: such a kernel gets the whole case */
     p.threads = p.inner->open ? 1 : km_omp_threads(args, KM_OMP_STREAM, args->slot[KM_X].count);
-    plan *copy = reason ? NULL : malloc(sizeof p + (size_t)(scratch_rows * p.c) * sizeof(float));
+    p.scratch = scratch_rows * p.c;
+    plan *copy = reason ? NULL : malloc(sizeof p + (size_t)p.scratch * sizeof(float));
     if (copy)
         *copy = p;
     *out = copy;
@@ -186,6 +188,7 @@ static void describe(const void *plan_, km_kernel_info *info)
 {
     const plan *p = plan_;
     km_omp_describe(info, p->from, p->inner, p->whole, p->threads);
+    info->workspace_bytes += p->scratch * (int64_t)sizeof(float);
 }
 
 const km_kernel km_omp_prelu[] = {

@@ -37,11 +37,11 @@ const km_op KM_OP(elu) = {
     .pass = {{.name = "forward",
               .formula = "y = x > 0 ? x : alpha (exp(x) - 1)",
               .use = {USE_X, MAKE_Y(BOUND_FORWARD(2))},
-              .flops_each = 14},
+              .flops_each = 22},
              {.name = "backward",
               .formula = "grad_x = y > 0 ? grad_y : grad_y (y + alpha)",
               .use = {USE_Y, USE_GRAD_Y, MAKE_GRAD_X(BOUND_BACKWARD)},
-              .flops_each = 2}},
+              .flops_each = 4}},
 };
 
 const km_kernel KM_KERNELS(elu)[] = {{.op = "elu", .pass = "forward", .run = forward},

@@ -46,6 +46,9 @@ static void backward(const km_args *args)
     }
 }
 
+/* The gate leaves room for the erf of oneDNN 3.7, which errs by 1.1e-6 around x = -3.5. */
+#define BOUND .gate = MIXED(1e-5, 1.2e-6), .target = ULP(4)
+
 static const char *const forms[] = {"none", "tanh", NULL};
 static const char *const quick[] = {"n4096",
                                     "n65536",
@@ -74,12 +77,12 @@ const km_op KM_OP(gelu) = {
     .passes = 2,
     .pass = {{.name = "forward",
               .formula = "y = x P(x), P(x) = (1 + erf(x / sqrt 2)) / 2, or its tanh approximation",
-              .use = {USE_X, MAKE_Y(BOUND_FORWARD(4))},
-              .flops_each = 24},
+              .use = {USE_X, MAKE_Y(BOUND)},
+              .flops_each = 42},
              {.name = "backward",
               .formula = "grad_x = grad_y (P(x) + x P'(x))",
               .use = {USE_X, USE_GRAD_Y, MAKE_GRAD_X(BOUND_BACKWARD)},
-              .flops_each = 30}},
+              .flops_each = 36}},
 };
 
 const km_kernel KM_KERNELS(gelu)[] = {{.op = "gelu", .pass = "forward", .run = forward},

@@ -39,11 +39,11 @@ const km_op KM_OP(hardswish) = {
     .pass = {{.name = "forward",
               .formula = "y = x clamp(x + 3, 0, 6) / 6",
               .use = {USE_X, MAKE_Y(BOUND_FORWARD(4))},
-              .flops_each = 4},
+              .flops_each = 6},
              {.name = "backward",
               .formula = "grad_x = x <= -3 ? 0 : x >= 3 ? grad_y : grad_y (2 x + 3) / 6",
               .use = {USE_X, USE_GRAD_Y, MAKE_GRAD_X(BOUND_BACKWARD)},
-              .flops_each = 4}},
+              .flops_each = 6}},
 };
 
 const km_kernel KM_KERNELS(hardswish)[] = {{.op = "hardswish", .pass = "forward", .run = forward},

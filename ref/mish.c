@@ -41,11 +41,11 @@ const km_op KM_OP(mish) = {
     .pass = {{.name = "forward",
               .formula = "y = x tanh(log(1 + exp(x)))",
               .use = {USE_X, MAKE_Y(BOUND_FORWARD(4))},
-              .flops_each = 20},
+              .flops_each = 33},
              {.name = "backward",
               .formula = "grad_x = grad_y (t + x (1 - t^2) sigmoid(x)), t = tanh(log(1 + exp(x)))",
               .use = {USE_X, USE_GRAD_Y, MAKE_GRAD_X(BOUND_BACKWARD)},
-              .flops_each = 26}},
+              .flops_each = 35}},
 };
 
 const km_kernel KM_KERNELS(mish)[] = {{.op = "mish", .pass = "forward", .run = forward},

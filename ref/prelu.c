@@ -124,7 +124,7 @@ const km_op KM_OP(prelu) = {
                   USE_GRAD_Y,
                   MAKE_GRAD_X(BOUND_ULP(1)),
                   {KM_GRAD_WEIGHT, KM_WRITE, .gate = {.kind = KM_SUM}, .target = {.kind = KM_SUM}}},
-          .flops_each = 4}},
+          .flops_each = 6}},
 };
 
 const km_kernel KM_KERNELS(prelu)[] = {{.op = "prelu", .pass = "forward", .run = forward},

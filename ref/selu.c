@@ -38,11 +38,11 @@ const km_op KM_OP(selu) = {
     .pass = {{.name = "forward",
               .formula = "y = scale (x > 0 ? x : alpha (exp(x) - 1))",
               .use = {USE_X, MAKE_Y(BOUND_FORWARD(2))},
-              .flops_each = 15},
+              .flops_each = 23},
              {.name = "backward",
               .formula = "grad_x = grad_y (y > 0 ? scale : y + scale alpha)",
               .use = {USE_Y, USE_GRAD_Y, MAKE_GRAD_X(BOUND_BACKWARD)},
-              .flops_each = 2}},
+              .flops_each = 4}},
 };
 
 const km_kernel KM_KERNELS(selu)[] = {{.op = "selu", .pass = "forward", .run = forward},

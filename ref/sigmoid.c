@@ -29,7 +29,7 @@ const km_op KM_OP(sigmoid) = {
     .pass = {{.name = "forward",
               .formula = "y = 1 / (1 + exp(-x))",
               .use = {USE_X, MAKE_Y(BOUND_FORWARD(2))},
-              .flops_each = 16},
+              .flops_each = 24},
              {.name = "backward",
               .formula = "grad_x = grad_y y (1 - y)",
               .use = {USE_Y, USE_GRAD_Y, MAKE_GRAD_X(BOUND_BACKWARD)},

@@ -36,11 +36,11 @@ const km_op KM_OP(silu) = {
     .pass = {{.name = "forward",
               .formula = "y = x sigmoid(x)",
               .use = {USE_X, MAKE_Y(BOUND_FORWARD(2))},
-              .flops_each = 17},
+              .flops_each = 27},
              {.name = "backward",
               .formula = "grad_x = grad_y s (1 + x (1 - s)), s = sigmoid(x)",
               .use = {USE_X, USE_GRAD_Y, MAKE_GRAD_X(BOUND_BACKWARD)},
-              .flops_each = 21}},
+              .flops_each = 29}},
 };
 
 const km_kernel KM_KERNELS(silu)[] = {{.op = "silu", .pass = "forward", .run = forward},

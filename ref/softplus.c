@@ -44,11 +44,11 @@ const km_op KM_OP(softplus) = {
     .pass = {{.name = "forward",
               .formula = "y = beta x > threshold ? x : log(1 + exp(beta x)) / beta",
               .use = {USE_X, MAKE_Y(BOUND_FORWARD(2))},
-              .flops_each = 28},
+              .flops_each = 40},
              {.name = "backward",
               .formula = "grad_x = beta x > threshold ? grad_y : grad_y sigmoid(beta x)",
               .use = {USE_X, USE_GRAD_Y, MAKE_GRAD_X(BOUND_BACKWARD)},
-              .flops_each = 17}},
+              .flops_each = 28}},
 };
 
 const km_kernel KM_KERNELS(softplus)[] = {{.op = "softplus", .pass = "forward", .run = forward},

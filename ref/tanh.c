@@ -29,7 +29,7 @@ const km_op KM_OP(tanh) = {
     .pass = {{.name = "forward",
               .formula = "y = tanh(x)",
               .use = {USE_X, MAKE_Y(BOUND_FORWARD(2))},
-              .flops_each = 16},
+              .flops_each = 24},
              {.name = "backward",
               .formula = "grad_x = grad_y (1 - y^2)",
               .use = {USE_Y, USE_GRAD_Y, MAKE_GRAD_X(BOUND_BACKWARD)},

@@ -3,6 +3,7 @@
  *
  * y = max(x, 0) + log1p(e)/beta with e = e^(-|beta x|) = m 2^n. A general beta carries the
  * rounding errors of beta, beta x and 1/beta along, which the exponent would magnify.
+ * Largest forward error found: 1.90 ULP for beta = 1, at 0x1.1c496p-6; 2.91 for others.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "pointwise.h"
 #include "vmath.h"

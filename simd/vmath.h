@@ -112,9 +112,10 @@ KM_INLINE vf v_tanh(vf x)
     const vf a = v_max(v_set(-10), v_neg_abs(x));
     const vf t = v_add(v_fma(a, v_set(0x1.715476p+1f), v_set(0.25f)), to_bits);
     const vf r = v_fnma(v_sub(t, to_bits), v_set(0x1.62e43p-2f), a);
-    vf q = v_fma(v_set(0x1.3bc08ap-5f), r, v_set(0x1.0f98dcp-3f));
-    q = v_fma(q, r, v_set(0x1.555c5cp-2f));
-    q = v_fma(q, r, v_set(0x1.555622p-1f));
+    vf q = v_fma(v_set(0x1.654268p-7f), r, v_set(0x1.6966fap-5f));
+    q = v_fma(q, r, v_set(0x1.110c3p-3f));
+    q = v_fma(q, r, v_set(0x1.5555f8p-2f));
+    q = v_fma(q, r, v_set(0x1.55555ap-1f));
     q = v_fma(q, r, v_set(1));
     const vf p = v_fma(v_mul(r, r), q, r);
     const vf s = v_pow2_bits(t);

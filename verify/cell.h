@@ -10,10 +10,11 @@
 
 typedef struct km_verify_options {
     uint64_t seed;
-    int offset;    /* elements by which the tensors of the case itself are displaced */
-    int case_only; /* nonzero: the case itself only, as before a measurement */
-    int timeout;   /* seconds that the kernel gets for everything; 0: 300 */
-    int no_sweep;  /* nonzero: another cell has swept the same lengths and special values */
+    int offset;     /* elements by which the tensors of the case itself are displaced */
+    int case_only;  /* nonzero: the case itself only, as before a measurement */
+    int timeout;    /* seconds that the kernel gets for everything; 0: 300 */
+    int one_thread; /* nonzero: never start a second thread, not even to compare the results */
+    int no_sweep;   /* nonzero: another cell has swept the same lengths and special values */
     const char *command_tail; /* options a reproducing command needs, such as --plugin FILE */
 } km_verify_options;
 

@@ -100,7 +100,7 @@ static void verdicts(void **state)
         {{.run = idle}, KM_GOLDEN_WRONG, "5 of 5 elements"},
         {{.run = too_far}, KM_GOLDEN_CRASHED, "y past its end, at byte 20 of 20"},
         {{.run = too_early}, KM_GOLDEN_WRONG, "y: overwritten"},
-        {{.run = leaves}, KM_GOLDEN_CRASHED, "ended its process"},
+        {{.run = leaves}, KM_GOLDEN_CRASHED, "process ended"},
         {{.run = spoils_input}, KM_GOLDEN_WRONG, "input x was modified"},
         {{.run = right, .open = decline}, KM_GOLDEN_SKIPPED, "not today"},
         {{.offer = KM_NOT_OFFERED, .note = "later"}, KM_GOLDEN_SKIPPED, "later"},
