@@ -183,6 +183,24 @@ static int row_of(unsigned command, int code)
     return -1;
 }
 
+/* Two kinds of data mixed in one stream would be neither. */
+static int check_outputs(unsigned command, const km_options *options, km_error *error)
+{
+    const char *first = NULL;
+    for (int i = 0; i < ROWS; i++) {
+        const char *path = rows[i].kind == TEXT && rows[i].commands & command
+                               ? *(const char *const *)((const char *)options + rows[i].field)
+                               : NULL;
+        if (!path || strcmp(path, "-") || strcmp(rows[i].argument, "FILE"))
+            continue;
+        if (first)
+            return km_fail(error, "--%s and --%s cannot both go to standard output", first,
+                           rows[i].name);
+        first = rows[i].name;
+    }
+    return 0;
+}
+
 int km_options_parse(const km_command *command, int argc, char **argv, km_options *options,
                      km_error *error)
 {
@@ -205,7 +223,7 @@ int km_options_parse(const km_command *command, int argc, char **argv, km_option
     for (; optind < argc; optind++)
         km_text_add(&options->words, argv[optind]);
     apply_environment(command->bit, given, options);
-    return 0;
+    return check_outputs(command->bit, options, error);
 }
 
 void km_options_free(km_options *options)

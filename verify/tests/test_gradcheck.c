@@ -139,27 +139,35 @@ static void one_nan(const km_args *args)
     OUT[N - 1] = NAN;
 }
 
+static int calls;
+
+/* Right for the cotangent of the first call, whatever comes later. */
+static void remembered(const km_args *args)
+{
+    static double kept[1 << 13];
+    if (calls++ == 0) {
+        oracle(args);
+        memcpy(kept, OUT, (size_t)N * sizeof *kept);
+    }
+    memcpy(OUT, kept, (size_t)N * sizeof *kept);
+}
+
+static void not_zero_at_zero(const km_args *args)
+{
+    oracle(args);
+    for (int64_t i = 0; i < N; i++)
+        OUT[i] += G[i] == 0 ? 1e-9 : 0;
+}
+
 static void nothing(const km_args *args)
 {
     (void)args;
 }
 
-static void (*const everywhere[])(const km_args *) = {factor_two,
-                                                      sign,
-                                                      zero,
-                                                      largest_one_percent,
-                                                      all_per_mille,
-                                                      constant_added,
-                                                      upstream_twice,
-                                                      upstream_size,
-                                                      clipped,
-                                                      pairs_swapped,
-                                                      upstream_ignored,
-                                                      reversed,
-                                                      summed_up,
-                                                      accumulated,
-                                                      one_nan,
-                                                      nothing};
+static void (*const everywhere[])(const km_args *) = {
+    factor_two,     sign,          zero,    largest_one_percent, all_per_mille,    constant_added,
+    upstream_twice, upstream_size, clipped, pairs_swapped,       upstream_ignored, reversed,
+    summed_up,      accumulated,   one_nan, remembered,          not_zero_at_zero, nothing};
 enum { EVERYWHERE = sizeof everywhere / sizeof *everywhere };
 
 /* ---- wrong in one op -------------------------------------------------------------------------- */
@@ -259,6 +267,7 @@ static int check(const char *name, const char *text, uint64_t seed,
     km_case c;
     km_gradcheck result;
     op = km_op_find(name);
+    calls = 0;
     assert_int_equal(km_case_parse(op, text, &c, error), 0);
     const km_gradcheck_subject subject = {km_oracle_kernel(name, "forward")->run, backward};
     *error = (km_error){""};
