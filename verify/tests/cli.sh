@@ -1,6 +1,6 @@
 # cli.sh: what the command-line tests share. Arguments: the kernelmark to test, the folder of the plugins.
 # SPDX-License-Identifier: Apache-2.0
-kernelmark=$1 fixtures=$2 failures=0 checks=0
+kernelmark=$(realpath "$1") fixtures=$(realpath "$2") failures=0 checks=0
 scratch=$(mktemp -d) || exit 1
 trap 'rm -rf "$scratch"' EXIT
 cd "$scratch" || exit 1

@@ -21,6 +21,8 @@ expect 2 "option '--backend' needs a value" verify --backend ,,
 expect 2 "info takes no 'relu'" info relu
 expect 2 "report needs a run file" report
 expect 2 "golden needs the folder" golden
+expect 2 "golden has no option '--junit'" golden . --junit x.xml
+expect 2 "--color must be auto, always or never" golden . --color red
 
 # patterns
 expect 2 "no op matches 'rellu'; did you mean 'relu'?" verify rellu
