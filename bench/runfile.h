@@ -18,7 +18,6 @@
 #define KM_RUN_SCHEMA  "kernelmark-run"
 #define KM_RUN_VERSION 1
 
-
 typedef struct km_ns {
     double min, median, p90, mad, ci95[2];
     double *samples;

@@ -9,7 +9,6 @@
 
 enum { MOST_LISTED = 256 }; /* roofs and libraries of a run */
 
-
 /* clang-format off */
 #define CELL(member) offsetof(km_cell_record, member)
 const km_field km_cell_fields[] = {

@@ -1,7 +1,7 @@
 /* sigmoid.c: y = 1/(1 + e^-x); grad_x = g y (1 - y).
  *
- * Computed as e/(1 + e) with e = e^x: no sign cases, and where e is subnormal so is y, exactly.
- * Largest forward error found: 2.41 ULP, at -0x1.0a111ap+2.
+ * 1 + e^-x is rounded once, and so is the quotient, into subnormal numbers too.
+ * Largest forward error found: 1.61 ULP, at -0x1.19d7bep+0.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "pointwise.h"
 #include "vmath.h"
@@ -10,9 +10,7 @@ KM_INLINE vf sigmoid(vf x, vf unused, const vf *k)
 {
     (void)unused;
     (void)k;
-    const v_power p = v_exp_parts(v_min(v_set(30), v_max(v_set(-105), x)));
-    const vf e = v_scale(v_mantissa(p), p.n);
-    return v_div(e, v_add(e, v_set(1)));
+    return v_logistic(v_set(1), x);
 }
 
 KM_INLINE vf gradient(vf y, vf g, const vf *k)

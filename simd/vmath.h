@@ -35,10 +35,18 @@ KM_INLINE vf v_mantissa(v_power e)
     return v_fma(e.p, e.r, v_set(1));
 }
 
-/* 2^(t1 - t) as a number, both in the form of V_TO_BITS. */
-KM_INLINE vf v_pow2_between(vf t, vf t1)
+/* a/(1 + e^-x), rounded twice: in the sum and in the quotient. Beyond 2^100 what is left of the
+ * power scales the quotient, so that results among the subnormal numbers are rounded in the same
+ * way. From 2^24 on s + 1 loses what the third line finds, exactly. */
+KM_INLINE vf v_logistic(vf a, vf x)
 {
-    return v_pow2_bits(v_add(v_sub(t1, t), v_set(V_TO_BITS)));
+    const vf one = v_set(1);
+    const v_power e = v_exp_parts(v_sub(v_set(0), v_min(v_set(80), v_max(v_set(-110), x))));
+    const vf t1 = v_min(v_set(V_TO_BITS + 100), e.t), s = v_pow2_bits(t1), sum = v_add(s, one);
+    const vf lost = v_add(v_sub(s, sum), one);
+    const vf d = v_fma(v_fma(s, e.r, lost), e.p, sum);
+    const vf left = v_pow2_bits(v_add(v_sub(t1, e.t), v_set(V_TO_BITS)));
+    return v_mul(v_div(a, d), left);
 }
 
 /* 2^n, or 0 for n < -126: for terms that vanish beside 1. */
@@ -103,20 +111,19 @@ KM_INLINE vf v_expm1_negative(vf x, vf a)
     return v_fma(as, p, v_sub(as, a));
 }
 
-/* With e = expm1(-2|x|)/2, tanh |x| = -e/(1 + e), and e = s p + (s - 1)/2 where s = 2^n. The
- * quarter added to n keeps r below 0.09, so that these terms never cancel, and n at 0 until
- * |x| = 0.26. Numerator and denominator are rounded independently of each other. */
+/* With e = expm1(-2|x|)/2, tanh |x| = -e/(1 + e), and e = s p + (s - 1)/2 where s = 2^n.
+ * |r| <= 0.1733 keeps p so small beside these terms that their difference magnifies its error
+ * little; numerator and denominator are rounded independently of each other. */
 KM_INLINE vf v_tanh(vf x)
 {
     const vf to_bits = v_set(V_TO_BITS), half = v_set(0.5f);
     const vf a = v_max(v_set(-10), v_neg_abs(x));
-    const vf t = v_add(v_fma(a, v_set(0x1.715476p+1f), v_set(0.25f)), to_bits);
+    const vf t = v_fma(a, v_set(0x1.715476p+1f), to_bits);
     const vf r = v_fnma(v_sub(t, to_bits), v_set(0x1.62e43p-2f), a);
-    vf q = v_fma(v_set(0x1.654268p-7f), r, v_set(0x1.6966fap-5f));
-    q = v_fma(q, r, v_set(0x1.110c3p-3f));
-    q = v_fma(q, r, v_set(0x1.5555f8p-2f));
-    q = v_fma(q, r, v_set(0x1.55555ap-1f));
-    q = v_fma(q, r, v_set(1));
+    vf q = v_fma(v_set(0x1.6b7342p-5f), r, v_set(0x1.122792p-3f));
+    q = v_fma(q, r, v_set(0x1.555716p-2f));
+    q = v_fma(q, r, v_set(0x1.5554bp-1f));
+    q = v_fma(q, r, v_set(0x1.fffffep-1f));
     const vf p = v_fma(v_mul(r, r), q, r);
     const vf s = v_pow2_bits(t);
     const vf above = v_fnma(s, p, v_fnma(s, half, half));

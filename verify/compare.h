@@ -11,7 +11,8 @@
 typedef struct km_figures {
     int64_t elements; /* compared */
     int64_t wrong;    /* outside the bound, or of another class */
-    double max_ulp;   /* in units in the last place of the expected value as float */
+    double max_ulp;   /* in units in the last place of the expected value as float; of gradients
+                       * only where the relative part of their bound decides */
     double max_abs, max_rel;
     double bound_used;   /* largest error / bound; above 1 is wrong */
     int64_t first_wrong; /* index; -1: none */
