@@ -35,7 +35,7 @@ if [ "$(uname -m)" = x86_64 ]; then
 fi
 
 # all data on stdout, talk on stderr
-run verify relu --case n64 --json -
+run verify relu --case n64 --case n65 --backend ref --json -
 [ $code -eq 0 ] || fail "--json -: exit $code"
 python3 -c 'import json, sys
 lines = [json.loads(line, parse_constant=lambda c: sys.exit(c)) for line in open("out")]
@@ -46,15 +46,15 @@ assert sum(lines[-1][s] for s in ("ok", "wrong", "skipped", "crashed")) == len(c
     fail "--json - is not a run file"
 holds err "elements compared"
 lacks err $'\r' # progress is for terminals
-run verify relu --case n64 --junit -
+run verify $small --junit -
 python3 -c 'import xml.dom.minidom; xml.dom.minidom.parse("out")' || fail "--junit - is not XML"
 run verify $small
 [ ! -s err ] || fail "a good run writes to stderr: $(head -n 1 err)"
 
 # the same seed, the same data
-"$kernelmark" verify silu --case n300 --seed 7 --json a >/dev/null
-"$kernelmark" verify silu --case n300 --seed 7 --json b >/dev/null
-"$kernelmark" verify silu --case n300 --seed 8 --json c >/dev/null
+"$kernelmark" verify silu --case n300 --seed 7 --backend ref --json a >/dev/null
+"$kernelmark" verify silu --case n300 --seed 7 --backend ref --json b >/dev/null
+"$kernelmark" verify silu --case n300 --seed 8 --backend ref --json c >/dev/null
 figures() { grep -o '"verify":{[^}]*}' "$1"; }
 [ "$(figures a)" = "$(figures b)" ] || fail "one seed gives two results"
 [ "$(figures a)" != "$(figures c)" ] || fail "two seeds give one result"
