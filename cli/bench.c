@@ -190,7 +190,7 @@ static int finish(session *s)
 {
     km_error error;
     const km_counts *n = &s->recorder.counts;
-    fprintf(s->text, "%d cells: %d timed, %d wrong, %d crashed, %d skipped\n", n->cells, n->ok,
+    fprintf(s->text, "%d cells: %d ok, %d wrong, %d crashed, %d skipped\n", n->cells, n->ok,
             n->wrong, n->crashed, n->skipped);
     if (write_files(s, &error))
         return km_complain(KM_EXIT_INTERNAL, &error);
