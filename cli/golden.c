@@ -40,7 +40,8 @@ int km_command_golden(const km_options *options)
 {
     km_error error;
     int threads;
-    if (km_setup_backends(options, &error) || km_setup_threads(options, &threads, &error))
+    if (km_color_setup(options->color, &error) || km_setup_backends(options, &error) ||
+        km_setup_threads(options, &threads, &error))
         return km_complain(KM_EXIT_USAGE, &error);
     if (!options->words.count) {
         km_fail(&error, "golden needs the folder of a golden set");

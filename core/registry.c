@@ -87,6 +87,11 @@ const char *km_backend_unusable(const km_backend *backend)
     return reason;
 }
 
+uint32_t km_backend_flags(const km_backend *backend)
+{
+    return backend->flags_here ? backend->flags & backend->flags_here() : backend->flags;
+}
+
 const km_kernel *km_kernel_find(const km_backend *backend, const char *op, const char *pass)
 {
     for (const km_kernel *const *list = backend->kernels; *list; list++)

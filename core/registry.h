@@ -24,6 +24,9 @@ const km_backend *km_backend_find(const char *name);
 /* NULL if the backend can run on this machine under the ISA cap, else why not. */
 const char *km_backend_unusable(const km_backend *backend);
 
+/* What the backend promises on this machine. */
+uint32_t km_backend_flags(const km_backend *backend);
+
 /* Loads a plugin and appends its backend. Fails on a missing file or symbol, another ABI version, a
  * name already taken, or a kernel for an op or pass that does not exist. */
 int km_backend_load(const char *path, km_error *error);

@@ -122,6 +122,8 @@ typedef struct km_backend {
     const char *isa;              /* "avx2", "avx512", "neon", or NULL for baseline code */
     const char *(*probe)(void);   /* optional: NULL if usable here, else the reason */
     const char *(*version)(void); /* optional: the library behind it */
+    /* Optional: of `flags`, those that hold on this machine, for a backend that rests on others. */
+    uint32_t (*flags_here)(void);
     /* One list per op, each ended by a kernel without an op; NULL ends the lists. */
     const km_kernel *const *kernels;
 } km_backend;

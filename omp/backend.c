@@ -3,9 +3,19 @@
 #include <kernelmark.h>
 #include <stddef.h>
 
+#include "core/registry.h"
+
 extern const km_kernel km_omp_pointwise[], km_omp_prelu[];
 
 static const km_kernel *const kernels[] = {km_omp_pointwise, km_omp_prelu, NULL};
+
+/* Slices are as accurate as the kernel that computes them, which without a vector ISA is the reference. */
+static uint32_t flags_here(void)
+{
+    const km_backend *from = NULL;
+    km_widest_kernel("sigmoid", "forward", &from);
+    return from ? km_backend_flags(from) | KM_THREADED | KM_SAME_BITS : 0;
+}
 
 const km_backend km_omp = {
     .abi = KM_ABI,
@@ -13,4 +23,5 @@ const km_backend km_omp = {
     .name = "omp",
     .summary = "OpenMP threads, each running the widest single-thread kernel",
     .kernels = kernels,
+    .flags_here = flags_here,
 };

@@ -1,7 +1,8 @@
 /* pointwise.h: the loops over elements of every pointwise kernel.
  *
  * An element function is an argument and inlines; its constants k[] stay in registers. Four
- * vectors are in flight, the rest takes masked vectors. Large outputs go past the caches.
+ * vectors are in flight, the rest takes masked vectors. What cannot lie in a core's own caches is
+ * prefetched; large outputs go past the caches where that pays.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KM_POINTWISE_H
 #define KM_POINTWISE_H
@@ -19,12 +20,28 @@ typedef struct km_span {
     int inputs; /* 1: b is not read; a constant in every call, so that the test folds away */
 } km_span;
 
-/* Above this many bytes read and written the tensors cannot stay in a last-level cache of the
- * usual 32 MiB, and write-allocate traffic costs more than it brings. */
-#ifndef U
-#define U 4
-#endif
-enum { KM_STREAM_BYTES = 32 << 20 };
+/* How a loop treats memory: NEAR, what it needs is in the core's own caches; FAR, it asks for the
+ * lines of the coming elements, as four vectors with their polynomials fill the processor's window
+ * and leave it no room to run ahead; PAST, it also writes past the caches. */
+typedef enum km_reach { KM_NEAR, KM_FAR, KM_PAST } km_reach;
+
+/* In bytes read and written. Above KM_PAST_BYTES the tensors cannot stay in a last-level cache of
+ * the usual 32 MiB, and write-allocate traffic may cost more than it brings. */
+enum { U = 4, KM_FAR_BYTES = 1 << 20, KM_PAST_BYTES = 32 << 20 };
+
+/* In elements, from the one at hand. */
+enum { KM_AHEAD_READ = 512, KM_AHEAD_WRITE = 128 };
+
+KM_INLINE void km_ahead(float *y, const float *a, const float *b, km_reach reach)
+{
+    if (reach == KM_NEAR)
+        return;
+    __builtin_prefetch(a + KM_AHEAD_READ, 0);
+    if (b)
+        __builtin_prefetch(b + KM_AHEAD_READ, 0);
+    if (reach == KM_FAR)
+        __builtin_prefetch(y + KM_AHEAD_WRITE, 1);
+}
 
 /* Elements [i, i + n), n <= V. */
 KM_INLINE void km_few(km_point *f, const vf *k, km_span s, int64_t i, int64_t n)
@@ -34,50 +51,58 @@ KM_INLINE void km_few(km_point *f, const vf *k, km_span s, int64_t i, int64_t n)
     v_store_n(s.y + i, f(a, b, k), n);
 }
 
-KM_INLINE int64_t km_blocks(km_point *f, const vf *k, km_span s, int64_t i, int stream)
+KM_INLINE int64_t km_blocks(km_point *f, const vf *k, km_span s, int64_t i, km_reach reach)
 {
     for (; i + U * V <= s.n; i += U * V) {
         vf y[U];
         for (int j = 0; j < U; j++) {
-            const vf a = v_load(s.a + i + j * V);
-            y[j] = f(a, s.inputs == 1 ? a : v_load(s.b + i + j * V), k);
+            const int64_t at = i + j * V;
+            const vf a = v_load(s.a + at);
+            km_ahead(s.y + at, s.a + at, s.inputs == 1 ? 0 : s.b + at, reach);
+            y[j] = f(a, s.inputs == 1 ? a : v_load(s.b + at), k);
         }
         for (int j = 0; j < U; j++)
-            (stream ? v_stream : v_store)(s.y + i + j * V, y[j]);
+            (reach == KM_PAST ? v_stream : v_store)(s.y + i + j * V, y[j]);
     }
     return i;
 }
 
-/* Streaming starts at the first aligned vector of y and is fenced by the caller. */
-KM_INLINE void km_span_map(km_point *f, const vf *k, km_span s, int stream)
+/* KM_PAST starts at the first aligned vector of y and is fenced by the caller. */
+KM_INLINE void km_span_map(km_point *f, const vf *k, km_span s, km_reach reach)
 {
     int64_t i = 0;
-    if (stream) {
+    if (reach == KM_PAST) {
         const int64_t head = (int64_t)(-(uintptr_t)s.y / sizeof(float) % V);
         i = head < s.n ? head : s.n;
         km_few(f, k, s, 0, i);
-        i = km_blocks(f, k, s, i, 1);
-    } else {
-        i = km_blocks(f, k, s, 0, 0);
     }
+    i = km_blocks(f, k, s, i, reach);
     for (; i < s.n; i += V)
         km_few(f, k, s, i, s.n - i);
 }
 
-/* Whether to stream a tensor of n elements; never in place, where the lines are cached anyway. */
-KM_INLINE int km_streams(km_span s, int64_t n)
+/* The reach of a tensor of n elements; never KM_PAST in place, where the lines are cached anyway. */
+KM_INLINE km_reach km_reach_of(km_span s, int64_t n)
 {
     const int64_t bytes = n * (int64_t)sizeof(float) * (s.inputs + 1);
-    return bytes > KM_STREAM_BYTES && s.y != s.a && s.y != s.b;
+    if (bytes > KM_PAST_BYTES && s.y != s.a && s.y != s.b && v_stream_pays())
+        return KM_PAST;
+    return bytes > KM_FAR_BYTES ? KM_FAR : KM_NEAR;
 }
 
 KM_INLINE void km_map(km_point *f, const vf *k, km_span s)
 {
-    if (km_streams(s, s.n)) {
-        km_span_map(f, k, s, 1);
+    switch (km_reach_of(s, s.n)) {
+    case KM_NEAR:
+        km_span_map(f, k, s, KM_NEAR);
+        break;
+    case KM_FAR:
+        km_span_map(f, k, s, KM_FAR);
+        break;
+    case KM_PAST:
+        km_span_map(f, k, s, KM_PAST);
         v_fence();
-    } else {
-        km_span_map(f, k, s, 0);
+        break;
     }
 }
 

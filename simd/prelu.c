@@ -38,12 +38,12 @@ static void forward_row(float *y, const float *x, const float *w, int64_t n)
     }
 }
 
-static void forward_runs(float *y, const float *x, const float *w, shape s, int stream)
+KM_INLINE void forward_runs(float *y, const float *x, const float *w, shape s, km_reach reach)
 {
     for (int64_t i = 0; i < s.rows * s.channels; i++) {
         const vf wi = v_set(w[i % s.channels]);
         const km_span span = {y + i * s.inner, x + i * s.inner, 0, s.inner, 1};
-        km_span_map(prelu, &wi, span, stream);
+        km_span_map(prelu, &wi, span, reach);
     }
 }
 
@@ -55,11 +55,19 @@ static void forward(const km_args *args)
     if (s.inner == 1 && s.channels > 1) {
         for (int64_t r = 0; r < s.rows; r++)
             forward_row(y + r * s.channels, x + r * s.channels, w, s.channels);
-    } else if (km_streams((km_span){y, x, 0, 0, 1}, args->slot[KM_X].count)) {
-        forward_runs(y, x, w, s, 1);
+        return;
+    }
+    switch (km_reach_of((km_span){y, x, 0, 0, 1}, args->slot[KM_X].count)) {
+    case KM_NEAR:
+        forward_runs(y, x, w, s, KM_NEAR);
+        break;
+    case KM_FAR:
+        forward_runs(y, x, w, s, KM_FAR);
+        break;
+    case KM_PAST:
+        forward_runs(y, x, w, s, KM_PAST);
         v_fence();
-    } else {
-        forward_runs(y, x, w, s, 0);
+        break;
     }
 }
 
@@ -73,15 +81,16 @@ KM_INLINE vf gradient(vf x, vf g, vf w, vf *sum)
     return v_select(positive, g, v_mul(w, g));
 }
 
-KM_INLINE double part(float *gx, const float *x, const float *g, vf w, int64_t n, int stream)
+KM_INLINE double part(float *gx, const float *x, const float *g, vf w, int64_t n, km_reach reach)
 {
     vf sum[4] = {v_set(0), v_set(0), v_set(0), v_set(0)};
     int64_t i = 0;
     for (; i + 4 * V <= n; i += 4 * V) {
         for (int j = 0; j < 4; j++) {
             const int64_t at = i + j * V;
+            km_ahead(gx + at, x + at, g + at, reach);
             const vf y = gradient(v_load(x + at), v_load(g + at), w, &sum[j]);
-            (stream ? v_stream : v_store)(gx + at, y);
+            (reach == KM_PAST ? v_stream : v_store)(gx + at, y);
         }
     }
     for (; i < n; i += V)
@@ -91,16 +100,18 @@ KM_INLINE double part(float *gx, const float *x, const float *g, vf w, int64_t n
 }
 
 /* A run of elements of one weight: grad_x, and the run's term of grad_weight. */
-static float run(float *gx, const float *x, const float *g, float w, int64_t n, int stream)
+static float run(float *gx, const float *x, const float *g, float w, int64_t n, km_reach reach)
 {
     const vf wv = v_set(w);
     double sum = 0;
     for (int64_t i = 0; i < n; i += PART) {
         const int64_t m = n - i < PART ? n - i : PART;
-        if (stream && (uintptr_t)(gx + i) % sizeof(vf) == 0)
-            sum += part(gx + i, x + i, g + i, wv, m, 1);
+        if (reach == KM_PAST && (uintptr_t)(gx + i) % sizeof(vf) == 0)
+            sum += part(gx + i, x + i, g + i, wv, m, KM_PAST);
+        else if (reach == KM_NEAR)
+            sum += part(gx + i, x + i, g + i, wv, m, KM_NEAR);
         else
-            sum += part(gx + i, x + i, g + i, wv, m, 0);
+            sum += part(gx + i, x + i, g + i, wv, m, KM_FAR);
     }
     return (float)sum;
 }
@@ -128,7 +139,7 @@ static void backward_columns(const km_args *args, shape s, int64_t c, int64_t n)
 }
 
 /* Channels [c, c + n), n <= CHANNELS, of a tensor of planes. */
-static void backward_planes(const km_args *args, shape s, int64_t c, int64_t n, int stream)
+static void backward_planes(const km_args *args, shape s, int64_t c, int64_t n, km_reach reach)
 {
     const float *x = args->slot[KM_X].data, *g = args->slot[KM_GRAD_Y].data;
     const float *w = args->slot[KM_WEIGHT].data;
@@ -137,20 +148,20 @@ static void backward_planes(const km_args *args, shape s, int64_t c, int64_t n, 
     for (int64_t r = 0; r < s.rows; r++)
         for (int64_t j = 0; j < n; j++) {
             const int64_t i = (r * s.channels + c + j) * s.inner;
-            total[j] += run(gx + i, x + i, g + i, w[c + j], s.inner, stream);
+            total[j] += run(gx + i, x + i, g + i, w[c + j], s.inner, reach);
         }
     for (int64_t j = 0; j < n; j++)
         gw[c + j] = (float)total[j];
 }
 
-static void backward_single(const km_args *args, int64_t n, int stream)
+static void backward_single(const km_args *args, int64_t n, km_reach reach)
 {
     const float *x = args->slot[KM_X].data, *g = args->slot[KM_GRAD_Y].data;
     const float *w = args->slot[KM_WEIGHT].data;
     float *gx = args->slot[KM_GRAD_X].data, *gw = args->slot[KM_GRAD_WEIGHT].data;
     double total = 0;
     for (int64_t i = 0; i < n; i += CHUNK)
-        total += run(gx + i, x + i, g + i, w[0], n - i < CHUNK ? n - i : CHUNK, stream);
+        total += run(gx + i, x + i, g + i, w[0], n - i < CHUNK ? n - i : CHUNK, reach);
     gw[0] = (float)total;
 }
 
@@ -159,19 +170,20 @@ static void backward(const km_args *args)
     const km_tensor *t = args->slot;
     const shape s = shape_of(args);
     const km_span span = {t[KM_GRAD_X].data, t[KM_X].data, t[KM_GRAD_Y].data, 0, 2};
-    const int stream = km_streams(span, t[KM_X].count), columns = s.inner == 1;
+    const km_reach reach = km_reach_of(span, t[KM_X].count);
+    const int columns = s.inner == 1;
     const int64_t step = columns ? V : CHANNELS;
     if (t[KM_WEIGHT].count == 1)
-        backward_single(args, t[KM_X].count, stream);
+        backward_single(args, t[KM_X].count, reach);
     else
         for (int64_t c = 0; c < t[KM_WEIGHT].count; c += step) {
             const int64_t left = t[KM_WEIGHT].count - c, n = left < step ? left : step;
             if (columns)
                 backward_columns(args, s, c, n);
             else
-                backward_planes(args, s, c, n, stream);
+                backward_planes(args, s, c, n, reach);
         }
-    if (stream)
+    if (reach == KM_PAST)
         v_fence();
 }
 

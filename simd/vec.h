@@ -6,6 +6,7 @@
  *   vf, vm, V        vector of float, mask, number of lanes
  *   v_load_n, v_store_n   the first min(n, V) lanes, n >= 0; memory beyond is never touched
  *   v_stream         past the caches where the ISA can; p aligned to sizeof(vf); v_fence after
+ *   v_stream_pays()  whether that is faster, for one core at a time, where no cache holds p
  *   v_fma(a, b, c)   a b + c;  v_fms  a b - c;  v_fnma  c - a b;  one rounding each
  *   v_min, v_max     (c, x): x unless c is smaller (larger), so a NaN or -0 in x stays
  *   v_gt, v_lt       false where an operand is NaN

@@ -138,7 +138,7 @@ static int try_threads(const km_exam *exam, km_bed *bed, const snapshot *first)
     static const int counts[] = {1, 2, 3, 7};
     const km_run_plan how = {KM_FLUSH_END, exam->options->offset, 0, 0xFF};
     km_cell other = *exam->cell;
-    const unsigned flags = exam->cell->backend->flags;
+    const unsigned flags = km_backend_flags(exam->cell->backend);
     if (!(flags & KM_THREADED))
         return 0;
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
@@ -246,8 +246,9 @@ void km_verify_cell(const km_cell *cell, const km_work *work, const km_verify_op
 {
     char reason[256];
     const char *skip = km_cell_skip(cell);
-    job j = {.exam = {cell, options, result, (cell->backend->flags & KM_HOLDS_TARGET) != 0},
-             .work = work};
+    job j = {
+        .exam = {cell, options, result, (km_backend_flags(cell->backend) & KM_HOLDS_TARGET) != 0},
+        .work = work};
     *result = (km_result){.figures = km_figures_none()};
     result->flops = km_pass_flops(cell->op, cell->pass, &cell->params);
     result->bytes = km_pass_bytes(cell->op, cell->pass, &cell->params);

@@ -74,8 +74,8 @@ static void run_share(void *share_)
 {
     share *s = share_;
     const km_use *y = km_use_find(s->cell->pass, KM_Y);
-    const km_rule rule = {.bound = s->cell->backend->flags & KM_HOLDS_TARGET ? y->target : y->gate,
-                          .flush = !(s->cell->backend->flags & KM_HOLDS_TARGET)};
+    const int target = (km_backend_flags(s->cell->backend) & KM_HOLDS_TARGET) != 0;
+    const km_rule rule = {.bound = target ? y->target : y->gate, .flush = !target};
     km_args args;
     km_case c = s->cell->params;
     c.dim[KM_DIM_N] = BLOCK;

@@ -128,7 +128,7 @@ static int check_output(const lanes *l, const km_use *use, float special, int64_
     const double *want = l->work->want[out->slot], *untouched = l->plain.want[out->slot];
     km_rule rule = km_work_rule(l->work, out->slot, exam->target);
     km_figures f = km_figures_none();
-    int edges = (exam->cell->backend->flags & KM_HOLDS_EDGES) != 0;
+    int edges = (km_backend_flags(exam->cell->backend) & KM_HOLDS_EDGES) != 0;
     for (int64_t i = 0; i < l->work->shape.slot[out->slot].count; i++) {
         if (!memcmp(&want[i], &untouched[i], sizeof *want) && i != lane) {
             if (memcmp(&got[i], &base[i], sizeof *got))

@@ -61,6 +61,11 @@ KM_INLINE void v_stream(float *p, vf a)
     vst1q_f32(p, a);
 }
 
+KM_INLINE int v_stream_pays(void)
+{
+    return 0;
+}
+
 KM_INLINE void v_fence(void)
 {
 }

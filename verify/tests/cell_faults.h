@@ -287,22 +287,4 @@ static inline void flushes(const km_args *args)
         Y[i] = fabsf(X[i]) < FLT_MIN ? 0 : relu(X[i]);
 }
 
-/* One NaN in eight lanes takes the slow path, which is wrong for the others. */
-static inline void lane_cross_talk(const km_args *args)
-{
-    right(args);
-    for (int64_t i = 0; i + 8 <= N; i += 8)
-        for (int lane = 0; lane < 8; lane++)
-            if (isnan(X[i + lane]))
-                Y[i + (lane + 1) % 8] = NAN;
-}
-
-static inline void huge_neighbour(const km_args *args)
-{
-    right(args);
-    for (int64_t i = 0; i + 1 < N; i++)
-        if (X[i] > 1e18f)
-            Y[i + 1] = nextafterf(Y[i + 1], 1);
-}
-
 #endif

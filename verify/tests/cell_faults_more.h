@@ -1,4 +1,4 @@
-/* cell_faults_more.h: more faulty kernels: processor and process, accuracy, gradients.
+/* cell_faults_more.h: more faulty kernels: lanes, processor and process, accuracy, gradients.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KM_TEST_CELL_FAULTS_MORE_H
 #define KM_TEST_CELL_FAULTS_MORE_H
@@ -10,6 +10,26 @@
 #include <unistd.h>
 
 #include "core/fpstate.h"
+
+/* ---- lanes -------------------------------------------------------------------------------- */
+
+/* One NaN in eight lanes takes the slow path, which is wrong for the others. */
+static inline void lane_cross_talk(const km_args *args)
+{
+    right(args);
+    for (int64_t i = 0; i + 8 <= N; i += 8)
+        for (int lane = 0; lane < 8; lane++)
+            if (isnan(X[i + lane]))
+                Y[i + (lane + 1) % 8] = NAN;
+}
+
+static inline void huge_neighbour(const km_args *args)
+{
+    right(args);
+    for (int64_t i = 0; i + 1 < N; i++)
+        if (X[i] > 1e18f)
+            Y[i + 1] = nextafterf(Y[i + 1], 1);
+}
 
 /* ---- processor and process --------------------------------------------------------------------- */
 

@@ -1,6 +1,7 @@
+# shellcheck shell=bash disable=SC2034 # the variables are for those who source this
 # cli.sh: what the command-line tests share. Arguments: the kernelmark to test, the folder of the plugins.
 # SPDX-License-Identifier: Apache-2.0
-kernelmark=$1 fixtures=$2 failures=0 checks=0
+kernelmark=$(realpath "$1") fixtures=$(realpath "$2") failures=0 checks=0
 scratch=$(mktemp -d) || exit 1
 trap 'rm -rf "$scratch"' EXIT
 cd "$scratch" || exit 1
@@ -28,8 +29,9 @@ expect() {
     [ $code -eq "$want" ] || fail "kernelmark $*: exit $code, not $want: $(tail -n 1 err)"
     grep -qF -e "$part" out err || fail "kernelmark $*: nothing says '$part': $(tail -n 1 err)"
     if [ "$want" -eq 2 ]; then
-        [ ! -s out ] && [ "$(wc -l <err)" -eq 1 ] && grep -q '^kernelmark: ' err ||
+        if [ -s out ] || [ "$(wc -l <err)" -ne 1 ] || ! grep -q '^kernelmark: ' err; then
             fail "kernelmark $*: not one line on stderr"
+        fi
     fi
 }
 

@@ -1,33 +1,35 @@
 #!/bin/bash
 # cli_files.sh: output files are whole or absent, and a full disk or a damaged file is exit code 4.
 # SPDX-License-Identifier: Apache-2.0
+# shellcheck source-path=SCRIPTDIR source=cli.sh
 . "$(dirname "$0")/cli.sh"
-small="relu/forward --case n64 --backend ref"
-run verify $small --json run.jsonl --junit run.xml
+small=(relu/forward --case n64 --backend ref)
+run verify "${small[@]}" --json run.jsonl --junit run.xml
 [ $code -eq 0 ] || fail "writing run.jsonl: exit $code"
 
 # every way to write, to a full disk and to places that are none
-for target in /dev/full nowhere/file . ; do
-    say=$([ $target = /dev/full ] && echo "No space left" || echo "cannot write $target")
-    expect 4 "$say" verify $small --json $target
-    expect 4 "$say" verify $small --junit $target
+for target in /dev/full nowhere/file .; do
+    say=$([ "$target" = /dev/full ] && echo "No space left" || echo "cannot write $target")
+    expect 4 "$say" verify "${small[@]}" --json "$target"
+    expect 4 "$say" verify "${small[@]}" --junit "$target"
     for form in markdown html csv; do
-        expect 4 "$say" report run.jsonl --$form $target
+        expect 4 "$say" report run.jsonl "--$form" "$target"
     done
 done
 mkdir sealed && chmod a-w sealed
-[ "$(id -u)" -eq 0 ] || expect 4 "Permission denied" verify $small --json sealed/run.jsonl
-expect 4 "run.jsonl/x: Not a directory" verify $small --json run.jsonl/x
-for arguments in "list relu" "verify $small" "report run.jsonl" "verify $small --json -" \
-    "verify $small --junit -" "report run.jsonl --html -" --help "verify --help" --version; do
-    "$kernelmark" $arguments >/dev/full 2>err
+[ "$(id -u)" -eq 0 ] || expect 4 "Permission denied" verify "${small[@]}" --json sealed/run.jsonl
+expect 4 "run.jsonl/x: Not a directory" verify "${small[@]}" --json run.jsonl/x
+for arguments in "list relu" "verify ${small[*]}" "report run.jsonl" "verify ${small[*]} --json -" \
+    "verify ${small[*]} --junit -" "report run.jsonl --html -" --help "verify --help" --version; do
+    read -ra words <<<"$arguments"
+    "$kernelmark" "${words[@]}" >/dev/full 2>err
     [ $? -eq 4 ] || fail "kernelmark $arguments to a full disk: not exit 4"
     lacks err Success
 done
 
 # a disk that fills up half-way: the old file stays, nothing lies beside it
 cp run.jsonl old.jsonl
-ls -A >before
+find . >before
 (
     trap '' XFSZ
     ulimit -f 1 # KiB
@@ -36,7 +38,7 @@ ls -A >before
 [ $? -eq 4 ] || fail "a full disk: not exit 4"
 holds err "cannot write run.jsonl: File too large"
 cmp -s run.jsonl old.jsonl || fail "a full disk damages the old run file"
-ls -A | cmp -s - before || fail "a full disk leaves $(ls -A | diff - before | tail -n 1)"
+find . | cmp -s - before || fail "a full disk leaves $(find . | diff - before | tail -n 1)"
 
 # a run that is interrupted leaves the old file
 "$kernelmark" verify --full --json run.jsonl >/dev/null 2>&1 &

@@ -1,8 +1,9 @@
 #!/bin/bash
 # cli_run.sh: what the commands do: verdicts and exit codes, streams, environment, colour.
 # SPDX-License-Identifier: Apache-2.0
+# shellcheck source-path=SCRIPTDIR source=cli.sh
 . "$(dirname "$0")/cli.sh"
-small="relu/forward --case n64 --backend ref"
+small=(relu/forward --case n64 --backend ref)
 
 # help and version
 expect 0 "usage: kernelmark" --help
@@ -11,14 +12,15 @@ expect 0 "kernelmark " --version
 [ ! -s err ] || fail "--version writes to stderr"
 
 # verdicts
-expect 0 "1 cells: 1 ok, 0 wrong" verify $small
+expect 0 "1 cells: 1 ok, 0 wrong" verify "${small[@]}"
 expect 1 "WRONG   relu/forward/n64/fixture" verify relu --case n64 --plugin "$fixtures/fixture_wrong.so" \
     --backend ref,fixture
 holds out "1 of 64 elements of y wrong; first [3]"
 holds out "kernelmark verify relu/forward --backend fixture --case n64 --seed 1 --plugin $fixtures/fixture_wrong.so"
 holds out "3 cells: 2 ok, 1 wrong"
 command=$(grep -o 'kernelmark verify .*' out | head -n 1)
-run ${command#kernelmark } # the line that was given reproduces it
+read -ra words <<<"${command#kernelmark }"
+run "${words[@]}" # the line that was given reproduces it
 [ $code -eq 1 ] || fail "'$command' does not reproduce the failure"
 expect 1 "CRASHED relu/forward/n64/fixture" verify relu --case n64 --case n65 -v \
     --plugin "$fixtures/fixture_crash.so" --backend fixture,ref
@@ -35,7 +37,7 @@ if [ "$(uname -m)" = x86_64 ]; then
 fi
 
 # all data on stdout, talk on stderr
-run verify relu --case n64 --json -
+run verify relu --case n64 --case n65 --backend ref --json -
 [ $code -eq 0 ] || fail "--json -: exit $code"
 python3 -c 'import json, sys
 lines = [json.loads(line, parse_constant=lambda c: sys.exit(c)) for line in open("out")]
@@ -46,15 +48,15 @@ assert sum(lines[-1][s] for s in ("ok", "wrong", "skipped", "crashed")) == len(c
     fail "--json - is not a run file"
 holds err "elements compared"
 lacks err $'\r' # progress is for terminals
-run verify relu --case n64 --junit -
+run verify "${small[@]}" --junit -
 python3 -c 'import xml.dom.minidom; xml.dom.minidom.parse("out")' || fail "--junit - is not XML"
-run verify $small
+run verify "${small[@]}"
 [ ! -s err ] || fail "a good run writes to stderr: $(head -n 1 err)"
 
 # the same seed, the same data
-"$kernelmark" verify silu --case n300 --seed 7 --json a >/dev/null
-"$kernelmark" verify silu --case n300 --seed 7 --json b >/dev/null
-"$kernelmark" verify silu --case n300 --seed 8 --json c >/dev/null
+"$kernelmark" verify silu --case n300 --seed 7 --backend ref --json a >/dev/null
+"$kernelmark" verify silu --case n300 --seed 7 --backend ref --json b >/dev/null
+"$kernelmark" verify silu --case n300 --seed 8 --backend ref --json c >/dev/null
 figures() { grep -o '"verify":{[^}]*}' "$1"; }
 [ "$(figures a)" = "$(figures b)" ] || fail "one seed gives two results"
 [ "$(figures a)" != "$(figures c)" ] || fail "two seeds give one result"
@@ -64,19 +66,19 @@ KERNELMARK_BACKEND=ref run list relu/forward --case n8
 [ "$(cat out)" = relu/forward/n8/ref ] || fail "KERNELMARK_BACKEND is not heard"
 KERNELMARK_BACKEND=nonsense expect 0 "relu/forward/n8/ref" list relu/forward --case n8 --backend ref
 KERNELMARK_BACKEND=nonsense expect 2 "no backend matches 'nonsense'" list relu/forward --case n8
-KERNELMARK_THREADS=0 expect 2 "--threads must be" verify $small
-KERNELMARK_VERBOSE=1 expect 0 "ok      relu/forward/n64/ref" verify $small
-KERNELMARK_VERBOSE=0 run verify $small
+KERNELMARK_THREADS=0 expect 2 "--threads must be" verify "${small[@]}"
+KERNELMARK_VERBOSE=1 expect 0 "ok      relu/forward/n64/ref" verify "${small[@]}"
+KERNELMARK_VERBOSE=0 run verify "${small[@]}"
 lacks out "ok      relu/forward"
 KERNELMARK_CASE=n9 expect 0 "relu/forward/n9/ref" list relu/forward --backend ref
 
 # colour
 escape=$'\033'
-expect 0 "${escape}[32mok" verify $small -v --color always
-NO_COLOR=1 expect 0 "${escape}[32mok" verify $small -v --color always # said later, and louder
-expect 0 "ok" verify $small -v --color never
+expect 0 "${escape}[32mok" verify "${small[@]}" -v --color always
+NO_COLOR=1 expect 0 "${escape}[32mok" verify "${small[@]}" -v --color always # said later, and louder
+expect 0 "ok" verify "${small[@]}" -v --color never
 lacks out "$escape"
-expect 0 "ok" verify $small -v # not a terminal
+expect 0 "ok" verify "${small[@]}" -v # not a terminal
 lacks out "$escape"
 
 # lists
@@ -94,7 +96,7 @@ expect 0 "y = max(0, x)" list relu --ops
 
 # all floats, sampled
 for op in relu sigmoid hardswish; do
-    expect 0 "ok      $op/forward/n65536/ref  65536 inputs" verify --exhaustive $op --sample 65536 --backend ref
+    expect 0 "ok      $op/forward/n65536/ref  65536 inputs" verify --exhaustive "$op" --sample 65536 --backend ref
 done
 expect 1 "outside the bound, such as x = " verify --exhaustive relu --sample 65536 \
     --plugin "$fixtures/fixture_wrong.so" --backend fixture

@@ -1,6 +1,7 @@
 #!/bin/bash
 # cli_usage.sh: every bad input is refused with exit code 2 and one line that names it.
 # SPDX-License-Identifier: Apache-2.0
+# shellcheck source-path=SCRIPTDIR source=cli.sh
 . "$(dirname "$0")/cli.sh"
 
 # commands and options
@@ -8,7 +9,9 @@ expect 2 "unknown command 'verfy'; did you mean 'verify'?" verfy
 expect 2 "unknown command 'conquer'; see 'kernelmark --help'" conquer
 expect 2 "unknown command ''" ''
 run
-[ $code -eq 2 ] && [ -s err ] && [ ! -s out ] || fail "no command: exit $code"
+if [ $code -ne 2 ] || [ ! -s err ] || [ -s out ]; then
+    fail "no command: exit $code"
+fi
 expect 2 "verify has no option '--backnd'; did you mean '--backend'?" verify --backnd ref
 expect 2 "verify has no option '--repetitions'" verify --repetitions 11
 expect 2 "has no option '-x'" verify -x
@@ -21,6 +24,8 @@ expect 2 "option '--backend' needs a value" verify --backend ,,
 expect 2 "info takes no 'relu'" info relu
 expect 2 "report needs a run file" report
 expect 2 "golden needs the folder" golden
+expect 2 "golden has no option '--junit'" golden . --junit x.xml
+expect 2 "--color must be auto, always or never" golden . --color red
 
 # patterns
 expect 2 "no op matches 'rellu'; did you mean 'relu'?" verify rellu

@@ -165,6 +165,22 @@ static void canaries_are_nan(void **state)
     km_guard_close(&g);
 }
 
+/* Whoever kept the old address finds no data there. */
+static void moves_away(void **state)
+{
+    km_guard g;
+    km_error error;
+    (void)state;
+    assert_int_equal(km_guard_open(&g, "x", 400, &error), 0);
+    float *old = km_guard_place(&g, 400, KM_FLUSH_END, 0);
+    for (int i = 0; i < 100; i++)
+        old[i] = 1;
+    km_guard_place(&g, 400, KM_FLUSH_START, 0);
+    for (int i = 0; i < 100; i++)
+        assert_true(isnan(old[i]));
+    km_guard_close(&g);
+}
+
 static void read_only_input(void **state)
 {
     km_guard g;
@@ -192,6 +208,7 @@ int main(void)
         cmocka_unit_test(canaries),
         cmocka_unit_test(canaries_are_nan),
         cmocka_unit_test(read_only_input),
+        cmocka_unit_test(moves_away),
     };
     return cmocka_run_group_tests_name("guard", tests, NULL, NULL);
 }
