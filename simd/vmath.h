@@ -14,19 +14,39 @@ typedef struct v_power {
     vf t, n, r, p;
 } v_power;
 
-/* Finite |x| < 2^20; polynomial error 3.3e-9. */
-KM_INLINE v_power v_exp_parts(vf x)
+/* n and r for finite |x| < 2^20. */
+KM_INLINE v_power v_exp_reduce(vf x)
 {
     const vf to_bits = v_set(V_TO_BITS);
     const vf t = v_fma(x, v_set(0x1.715476p+0f), to_bits), n = v_sub(t, to_bits);
-    vf r = v_fnma(n, v_set(0x1.62e43p-1f), x);
-    r = v_fma(n, v_set(0x1.05c61p-29f), r);
+    const vf r = v_fnma(n, v_set(0x1.62e43p-1f), x);
+    return (v_power){.t = t, .n = n, .r = v_fma(n, v_set(0x1.05c61p-29f), r)};
+}
+
+/* Polynomial error 3.3e-9. */
+KM_INLINE vf v_exp_rest(vf r)
+{
     vf p = v_fma(v_set(0x1.694ca6p-10f), r, v_set(0x1.12398p-7f));
     p = v_fma(p, r, v_set(0x1.555a26p-5f));
     p = v_fma(p, r, v_set(0x1.555492p-3f));
     p = v_fma(p, r, v_set(0x1.fffffap-2f));
-    p = v_fma(p, r, v_set(1));
-    return (v_power){t, n, r, p};
+    return v_fma(p, r, v_set(1));
+}
+
+KM_INLINE v_power v_exp_parts(vf x)
+{
+    v_power e = v_exp_reduce(x);
+    e.p = v_exp_rest(e.r);
+    return e;
+}
+
+/* The same for x + rest, |rest| so small that r stays below 0.35. */
+KM_INLINE v_power v_exp_parts_of_sum(vf x, vf rest)
+{
+    v_power e = v_exp_reduce(x);
+    e.r = v_add(e.r, rest);
+    e.p = v_exp_rest(e.r);
+    return e;
 }
 
 /* 1 + r p, in [0.7, 1.42]. */
