@@ -40,11 +40,22 @@ void km_shared_close(void *memory, size_t bytes)
         munmap(memory, bytes);
 }
 
+/* 1: the access that faulted was a write; 0: a read; -1: the system does not tell. */
 static int was_write(const void *context)
 {
 #if defined __x86_64__
     /* bit 1 of the page fault's error code */
     return (int)(((const ucontext_t *)context)->uc_mcontext.gregs[REG_ERR] >> 1 & 1);
+#elif defined __aarch64__
+    /* bit 6 of the syndrome register, in one of the records behind the general registers */
+    const unsigned char *at = ((const ucontext_t *)context)->uc_mcontext.__reserved;
+    const struct _aarch64_ctx *record = (const void *)at;
+    for (; record->magic && record->size; record = (const void *)at) {
+        if (record->magic == ESR_MAGIC)
+            return (int)(((const struct esr_context *)record)->esr >> 6 & 1);
+        at += record->size;
+    }
+    return -1;
 #else
     (void)context;
     return -1;

@@ -101,7 +101,7 @@ static void verdicts(void **state)
         {{.run = too_far}, KM_GOLDEN_CRASHED, "y past its end, at byte 20 of 20"},
         {{.run = too_early}, KM_GOLDEN_WRONG, "y: overwritten"},
         {{.run = leaves}, KM_GOLDEN_CRASHED, "process ended"},
-        {{.run = spoils_input}, KM_GOLDEN_CRASHED, "write inside input x, which is read-only"},
+        {{.run = spoils_input}, KM_GOLDEN_CRASHED, " inside input x, which is read-only"},
         {{.run = right, .open = decline}, KM_GOLDEN_SKIPPED, "not today"},
         {{.offer = KM_NOT_OFFERED, .note = "later"}, KM_GOLDEN_SKIPPED, "later"},
         {{.op = "elu", .run = right}, KM_GOLDEN_SKIPPED, "no such kernel"},

@@ -33,6 +33,15 @@ static void write_float(void *unused)
     *(volatile float *)touched = 1;
 }
 
+/* QEMU does not tell a read from a write, and then the reason starts with "access". */
+static void assert_reason(const char *reason, const char *want)
+{
+    if (!strncmp(reason, "access ", 7))
+        assert_string_equal(strchr(reason, ' '), strchr(want, ' '));
+    else
+        assert_string_equal(reason, want);
+}
+
 /* Touches data + at in a child; the reason must be `want`. */
 static void expect_fault(const km_guard *g, ptrdiff_t at, const char *past, const char *access)
 {
@@ -43,7 +52,7 @@ static void expect_fault(const km_guard *g, ptrdiff_t at, const char *past, cons
     touched = g->data + at;
     for (int i = write; i <= 2 * write; i++) {
         assert_int_equal(km_isolate(bodies[i], NULL, 20, reason, sizeof reason), -1);
-        assert_string_equal(reason, want);
+        assert_reason(reason, want);
     }
 }
 
@@ -192,7 +201,7 @@ static void read_only_input(void **state)
     km_guard_protect(&g, 1);
     assert_int_equal(km_isolate(read_byte, NULL, 20, reason, sizeof reason), 0);
     assert_int_equal(km_isolate(write_byte, NULL, 20, reason, sizeof reason), -1);
-    assert_string_equal(reason, "write inside input x, which is read-only");
+    assert_reason(reason, "write inside input x, which is read-only");
     km_guard_protect(&g, 0);
     assert_int_equal(km_isolate(write_byte, NULL, 20, reason, sizeof reason), 0);
     km_guard_close(&g);
