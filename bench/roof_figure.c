@@ -49,6 +49,7 @@ static km_roof_job lay_out(const km_roof_team *t, const km_roof_figure *f, int t
     char *scratch = t->memory + (size_t)thread * t->region;
     char *data = scratch + KM_ROOF_SCRATCH + (f->level == KM_MEMORY ? t->cursor : 0);
     km_roof_job job = {.bytes = each / unit * unit, .turns = 1};
+    job.ahead = f->level >= KM_L3 && variant & 4;
     for (size_t i = 0; i <= KM_ROOF_ARRAYS; i++)
         job.array[i] = i < arrays ? data + i * job.bytes : scratch;
     return job;

@@ -8,8 +8,8 @@
 
 /* Sweeps differ in what could be the better choice on some CPU. A variant's bit 0 tells which of
  * two ISA levels streams, the widest or the next; bit 1 whether few arrays stream in half of a
- * cache or more of them in three quarters. */
-enum { KM_ROOF_VARIANTS = 4, KM_ROOF_FIGURES = 64, KM_ROOF_SCRATCH = 4096 };
+ * cache or more of them in three quarters; bit 2 whether lines beyond the core's own caches are prefetched. */
+enum { KM_ROOF_VARIANTS = 8, KM_ROOF_FIGURES = 64, KM_ROOF_SCRATCH = 4096 };
 
 typedef struct km_roof_figure {
     double *best; /* where the roof goes */

@@ -56,6 +56,17 @@ static inline char *at(const cursors *p, int i, int u)
     return base + (size_t)u * sizeof(vec);
 }
 
+/* Asks for the lines 2 KiB on in each array read, and 512 bytes on in each array written alone. */
+static inline void ask_ahead(const cursors *p, int reads, int arrays)
+{
+    for (int i = 0; i < reads; i++)
+        for (int line = 0; line < CHUNK; line += 64)
+            __builtin_prefetch(at(p, i, 0) + 2048 + line, 0);
+    for (int i = reads; i < arrays; i++)
+        for (int line = 0; line < CHUNK; line += 64)
+            __builtin_prefetch(at(p, i, 0) + 512 + line, 1);
+}
+
 /* `reads` arrays, then `writes` of them, unless those are the same. Output w combines the inputs w,
  * w + writes, ... All parameters are constants at every call: inlining leaves one bare loop. The
  * kind of store is a function, as clang merges the two branches of an `if` into a plain store. */
@@ -66,9 +77,12 @@ stream(const km_roof_job *job, int reads, int writes, int in_place, void (*store
     const int arrays = in_place ? reads : reads + writes;
     const size_t bytes = job->bytes;
     const int64_t turns = job->turns;
+    const int ahead = job->ahead;
     for (int64_t turn = 0; turn < turns; turn++) {
         cursors p = {job->array[0], job->array[1], job->array[2], job->array[3]};
         for (size_t done = 0; done < bytes; done += CHUNK) {
+            if (ahead)
+                ask_ahead(&p, reads, store == store_nt ? reads : arrays);
             for (int u = 0; u < UNROLL; u++) {
                 for (int r = 0; r < reads && !writes; r++)
                     seen[u] ^= *(const vec *)at(&p, r, u);

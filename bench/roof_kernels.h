@@ -24,6 +24,7 @@ typedef struct km_roof_job {
     char *array[KM_ROOF_ARRAYS + 1]; /* aligned to 64: read, then written, then 64 spare bytes */
     size_t bytes;
     int64_t turns;
+    int ahead; /* nonzero: ask for the lines to come, as kernels for large tensors do */
 } km_roof_job;
 
 typedef void km_roof_kernel(const km_roof_job *job);
