@@ -28,7 +28,8 @@ typedef struct share {
 static void fill_block(share *s, uint64_t block)
 {
     for (uint32_t i = 0; i < BLOCK; i++) {
-        uint32_t bits = (uint32_t)((block * BLOCK + i) * s->step);
+        /* a sample varies the low bits too */
+        uint32_t bits = (uint32_t)((block * BLOCK + i) * s->step + i % s->step);
         memcpy(&s->x[i], &bits, sizeof bits);
         s->wide_x[i] = s->x[i];
     }
