@@ -87,7 +87,11 @@ static void run(const km_args *args)
 {
     plan *p = args->plan;
     if (p->slices == 1) {
-        run_slice(p, args, 0);
+        /* a kernel without a plan takes the arguments as they came: small cases have no time to spare */
+        if (p->inner->open)
+            run_slice(p, args, 0);
+        else
+            p->inner->run(args);
         return;
     }
 #pragma omp parallel for num_threads(p->slices) schedule(static, 1)
