@@ -7,7 +7,13 @@
 
 extern const km_kernel km_omp_pointwise[], km_omp_prelu[];
 
-static const km_kernel *const kernels[] = {km_omp_pointwise, km_omp_prelu, NULL};
+/* clang-format off */
+static const km_kernel *const kernels[] = {
+    km_omp_pointwise,
+    km_omp_prelu,
+    NULL,
+};
+/* clang-format on */
 
 /* Slices are as accurate as the kernel that computes them, which without a vector ISA is the reference. */
 static uint32_t flags_here(void)
