@@ -33,6 +33,8 @@ static void write_reproduce(const km_exam *exam, const km_case *params, int offs
     if (cell->threads > 1 && n < (int)sizeof r->reproduce)
         n += snprintf(r->reproduce + n, sizeof r->reproduce - (size_t)n, " --threads %d",
                       cell->threads);
+    if (cell->layout == KM_NATIVE && n < (int)sizeof r->reproduce)
+        n += snprintf(r->reproduce + n, sizeof r->reproduce - (size_t)n, " --layout native");
     if (exam->options->command_tail && n < (int)sizeof r->reproduce)
         snprintf(r->reproduce + n, sizeof r->reproduce - (size_t)n, "%s",
                  exam->options->command_tail);
@@ -167,6 +169,22 @@ static int try_threads(const km_exam *exam, km_bed *bed, const snapshot *first)
     return 0;
 }
 
+/* The same case with the tensors in the plan's own layout: right, too, though bits may differ. */
+static int try_native(const km_exam *exam, km_bed *bed)
+{
+    const km_run_plan how = {KM_FLUSH_END, exam->options->offset, 0, 0xFF};
+    const char *declined;
+    km_cell native = *exam->cell;
+    if (native.layout == KM_NATIVE || !native.kernel->native_count)
+        return 0;
+    native.layout = KM_NATIVE;
+    const km_exam own = {&native, exam->options, exam->result, exam->target};
+    km_bed_unplan(bed, native.kernel);
+    km_bed_lay(bed, bed->work, &how, &native);
+    km_bed_plan(bed, native.kernel, &declined);
+    return declined ? 0 : km_exam_run(&own, bed) || km_exam_values(&own, bed, "native layout");
+}
+
 static int exam_variants(const km_exam *exam, km_bed *bed, const snapshot *first)
 {
     const int o = exam->options->offset;
@@ -174,7 +192,7 @@ static int exam_variants(const km_exam *exam, km_bed *bed, const snapshot *first
                      "a second run, elsewhere in memory and over other bytes, differs") ||
                    run_again(exam, bed, &(km_run_plan){KM_FLUSH_END, o, 1, 0xFF}, first,
                              "in place, the result differs") ||
-                   try_threads(exam, bed, first)
+                   try_threads(exam, bed, first) || try_native(exam, bed)
                ? -1
                : 0;
 }

@@ -39,6 +39,7 @@ typedef struct km_result {
     char edge_note[160];
     km_gradcheck gradcheck;
     double open_ns, flops, bytes;
+    double convert_ns; /* of a native layout: both ways, never part of a timing */
     km_timing timing;
 } km_result;
 
