@@ -123,7 +123,7 @@ typedef struct km_args {
     km_tensor slot[KM_SLOT_COUNT];
     const km_case *params;
     void *plan;  /* what open returned */
-    int threads; /* how many a KM_THREADED backend may use; 1 for all others */
+    int threads; /* how many a KM_THREADED backend may use; parts of run_part; else 1 */
     km_layout layout;
 } km_args;
 
@@ -150,6 +150,11 @@ typedef struct km_kernel {
     void (*describe)(const void *plan, km_kernel_info *i); /* optional */
     km_offer offer;                                        /* default: native */
     const char *note; /* composed: of what; not offered: why (and run is NULL) */
+    /* Optional: the work of run in args->threads parts (as many as open was told) that may be computed at the same
+     * time, in `phases` steps (0 counts as 1), each of which needs all parts of the one before. The cuts must not
+     * change the results' bits. */
+    void (*run_part)(const km_args *args, int phase, int part);
+    int phases;
     /* Optional, of plans opened with KM_NATIVE: how many elements the slot takes in the plan's own layout (0: it
      * is plain), and the conversions, which nobody times as part of run. Padding must be written, too. */
     int64_t (*native_count)(const void *plan, km_slot slot);

@@ -5,12 +5,13 @@
 
 #include "core/registry.h"
 
-extern const km_kernel km_omp_pointwise[], km_omp_prelu[];
+extern const km_kernel km_omp_pointwise[], km_omp_prelu[], km_omp_parts[];
 
 /* clang-format off */
 static const km_kernel *const kernels[] = {
     km_omp_pointwise,
     km_omp_prelu,
+    km_omp_parts,
     NULL,
 };
 /* clang-format on */
