@@ -163,7 +163,7 @@ static double *make_scale(const km_work *w, const km_args *oracle, const km_use 
     const km_tensor *g = &oracle->slot[KM_GRAD_Y];
     int64_t count = w->shape.slot[use->slot].count;
     int sum = use->gate.kind == KM_SUM || use->scaled, by_gradient = g->data && g->count == count;
-    if (!sum && !by_gradient)
+    if ((!sum && !by_gradient) || !count)
         return NULL;
     double *scale = allocate(count, sizeof *scale);
     if (scale && sum)
@@ -186,14 +186,17 @@ int km_work_oracle(km_work *w, km_error *error)
         if (w->input[s])
             widen(w->input[s], &oracle.slot[s]);
     km_oracle_run(w->op, w->pass, &oracle);
-    for (const km_use *use = w->pass->use; use->access != KM_END; use++) {
-        if (use->access == KM_READ)
-            continue;
-        free(w->want[use->slot]);
-        free(w->scale[use->slot]);
-        w->scale[use->slot] = make_scale(w, &oracle, use);
-        w->want[use->slot] = take_result(&oracle.slot[use->slot]);
-    }
+    for (const km_use *use = w->pass->use; use->access != KM_END; use++)
+        if (use->access != KM_READ) {
+            free(w->scale[use->slot]);
+            w->scale[use->slot] = make_scale(w, &oracle, use);
+        }
+    /* all scales first: they may look at any tensor */
+    for (const km_use *use = w->pass->use; use->access != KM_END; use++)
+        if (use->access != KM_READ) {
+            free(w->want[use->slot]);
+            w->want[use->slot] = take_result(&oracle.slot[use->slot]);
+        }
     close_double(&oracle);
     return 0;
 }
