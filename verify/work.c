@@ -32,8 +32,8 @@ static void fill_slot(km_work *w, const km_use *use, uint64_t seed)
 {
     char name[96];
     snprintf(name, sizeof name, "%s/%s", w->op->name, km_slot_name[use->slot]);
-    km_fill_random(w->input[use->slot], w->shape.slot[use->slot].count, use->fill,
-                   km_stream(seed, name));
+    (w->data == KM_DATA_USUAL ? km_fill_usual : km_fill_random)(
+        w->input[use->slot], w->shape.slot[use->slot].count, use->fill, km_stream(seed, name));
 }
 
 /* A double tensor per slot of `shape`; -1 when out of memory. */
@@ -55,12 +55,15 @@ static void close_double(km_args *args)
         free(args->slot[s].data);
 }
 
+static int open_work(km_work *w, const km_op *op, const km_pass *pass, const km_case *c,
+                     km_data data, uint64_t seed, km_error *error);
+
 /* Slots the forward pass saved: rounded to float, as a float forward pass would hand them on. */
 static int fill_saved(km_work *w, uint64_t seed, km_error *error)
 {
     const km_pass *forward = km_pass_find(w->op, "forward");
     km_work saved;
-    if (!forward || km_work_open(&saved, w->op, forward, &w->params, seed, error))
+    if (!forward || open_work(&saved, w->op, forward, &w->params, w->data, seed, error))
         return -1;
     for (const km_use *use = w->pass->use; use->access != KM_END; use++)
         if (use->access == KM_READ && use->fill == KM_FILL_SAVED)
@@ -87,10 +90,10 @@ static int fill_inputs(km_work *w, uint64_t seed, km_error *error)
     return saved ? fill_saved(w, seed, error) : 0;
 }
 
-int km_work_open(km_work *w, const km_op *op, const km_pass *pass, const km_case *c, uint64_t seed,
-                 km_error *error)
+static int open_work(km_work *w, const km_op *op, const km_pass *pass, const km_case *c,
+                     km_data data, uint64_t seed, km_error *error)
 {
-    *w = (km_work){.op = op, .pass = pass, .params = *c};
+    *w = (km_work){.op = op, .pass = pass, .params = *c, .data = data};
     km_args_shape(op, pass, c, &w->shape);
     if (fill_inputs(w, seed, error) || km_work_oracle(w, error)) {
         km_work_close(w);
@@ -98,6 +101,18 @@ int km_work_open(km_work *w, const km_op *op, const km_pass *pass, const km_case
     }
     w->shape.params = NULL; /* it would point into the caller's copy of this struct */
     return 0;
+}
+
+int km_work_open(km_work *w, const km_op *op, const km_pass *pass, const km_case *c, uint64_t seed,
+                 km_error *error)
+{
+    return open_work(w, op, pass, c, KM_DATA_WIDE, seed, error);
+}
+
+int km_work_open_usual(km_work *w, const km_op *op, const km_pass *pass, const km_case *c,
+                       uint64_t seed, km_error *error)
+{
+    return open_work(w, op, pass, c, KM_DATA_USUAL, seed, error);
 }
 
 /* How the bound of a slot scales: S of a sum; for gradients, whose bounds are stated for |grad_y| <= 2,

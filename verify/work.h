@@ -10,10 +10,14 @@
 #include "core/error.h"
 #include "verify/compare.h"
 
+/* What the inputs are like: as km_fill says, tails included, to find errors; or as in use, to be timed. */
+typedef enum km_data { KM_DATA_WIDE, KM_DATA_USUAL } km_data;
+
 typedef struct km_work {
     const km_op *op;
     const km_pass *pass;
     km_case params;
+    km_data data;
     km_args shape;                /* counts and dims of every slot; no data */
     float *input[KM_SLOT_COUNT];  /* of slots that are read */
     double *want[KM_SLOT_COUNT];  /* of slots that are written: the oracle's result */
@@ -23,6 +27,10 @@ typedef struct km_work {
 /* Fills the inputs from the seed and runs the oracle. */
 int km_work_open(km_work *work, const km_op *op, const km_pass *pass, const km_case *c,
                  uint64_t seed, km_error *error);
+
+/* The same with data as in use: km_fill_usual. */
+int km_work_open_usual(km_work *work, const km_op *op, const km_pass *pass, const km_case *c,
+                       uint64_t seed, km_error *error);
 
 /* Runs the oracle again after inputs were changed. */
 int km_work_oracle(km_work *work, km_error *error);
