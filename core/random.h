@@ -20,6 +20,9 @@ void km_fill_random(float *data, int64_t count, km_fill kind, uint64_t key);
  * tails would be too frequent there: what is rare and slow, such as subnormal results, would decide. */
 void km_fill_usual(float *data, int64_t count, km_fill kind, uint64_t key);
 
+/* Classes in [0, classes), one in sixteen `ignored`; only that where there are no classes. */
+void km_fill_classes(int32_t *data, int64_t count, int64_t classes, int32_t ignored, uint64_t key);
+
 /* Standard normal values in double, for probes and cotangents. */
 void km_fill_gaussian(double *data, int64_t count, uint64_t key);
 

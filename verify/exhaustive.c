@@ -107,17 +107,17 @@ static void merge(km_exhaustive *into, const km_exhaustive *part)
     into->digest ^= part->digest;
 }
 
-static void compare_block(share *s, const km_rule *rule, km_exhaustive *r)
+static void compare_block(share *s, const entrant *e, km_exhaustive *r)
 {
     const int64_t worst = km_worst_ulp(s->y, s->want, BLOCK, &r->max_ulp);
     r->inputs = BLOCK;
     r->worst_x = s->x[worst];
     r->worst_got = s->y[worst];
     r->worst_want = s->want[worst];
-    if (r->max_ulp <= km_sure_ulp(rule))
+    if (r->max_ulp <= km_sure_ulp(&e->rule))
         return;
     km_figures f = km_figures_none();
-    km_compare(rule, s->y, s->want, BLOCK, &f);
+    km_compare(&e->rule, &e->args.slot[KM_Y], s->want, &f);
     r->wrong = (uint64_t)f.wrong;
     r->first_wrong_x = f.wrong ? s->x[f.first_wrong] : 0;
 }
@@ -128,7 +128,7 @@ static void run_block(share *s, entrant *e, uint64_t block)
     const uint64_t state = km_fpstate();
     e->cell->kernel->run(&e->args);
     km_fpstate_restore(state); /* the next one and the oracle have a right to it */
-    compare_block(s, &e->rule, &r);
+    compare_block(s, e, &r);
     r.digest = block_digest(s, block);
     merge(e->result, &r);
 }
@@ -142,6 +142,7 @@ static void open_entrant(share *s, entrant *e)
     const int target = (km_backend_flags(c->backend) & KM_HOLDS_TARGET) != 0;
     e->rule = (km_rule){.bound = target ? y->target : y->gate, .flush = !target};
     km_args_shape(c->op, c->pass, &s->params, &e->args);
+    e->args.threads = 1; /* the processes have all cores already */
     e->args.slot[KM_X].data = s->x;
     e->args.slot[KM_Y].data = s->y;
     e->declined = c->kernel->open && c->kernel->open(&e->args, &e->args.plan);
@@ -168,7 +169,7 @@ int km_exhaustive_applies(const km_pass *pass)
 {
     return pass->use[0].slot == KM_X && pass->use[0].access == KM_READ &&
            pass->use[1].slot == KM_Y && pass->use[1].access == KM_WRITE &&
-           pass->use[2].access == KM_END;
+           pass->use[1].type == KM_REAL_TYPE && pass->use[2].access == KM_END;
 }
 
 /* ---- all of them ---------------------------------------------------------------------------- */
