@@ -72,6 +72,11 @@ static void fill_input(const check *k, const km_use *use, const km_case *c)
     const km_tensor *t = &k->forward.slot[use->slot];
     double *data = t->data;
     char name[96];
+    if (use->type == KM_INT32) {
+        km_fill_classes(t->data, t->count, c->dim[KM_DIM_C], (int32_t)c->attr[KM_IGNORE_INDEX],
+                        km_stream(k->seed, "classes"));
+        return;
+    }
     float *random = malloc((size_t)(t->count + 1) * sizeof *random);
     snprintf(name, sizeof name, "%s/%s/gradcheck", k->op->name, km_slot_name[use->slot]);
     if (random)
@@ -89,7 +94,7 @@ static int fill(check *k, const km_pass *forward, const km_case *c)
     if (allocate(&k->forward))
         return -1;
     for (const km_use *use = forward->use; use->access != KM_END; use++)
-        if (use->access == KM_READ)
+        if (use->access != KM_WRITE)
             fill_input(k, use, c);
     k->subject.forward(&k->forward);
     for (int s = 0; s < KM_SLOT_COUNT; s++)
