@@ -25,12 +25,12 @@ KM_INLINE vf gradient(vf x, vf g, const vf *k)
 
 static void forward(const km_args *args)
 {
-    km_forward(args, silu, 0);
+    km_forward_by(args, silu, 0, MAX_U);
 }
 
 static void backward(const km_args *args)
 {
-    km_backward(args, KM_X, gradient, 0);
+    km_backward_by(args, KM_X, gradient, 0, MAX_U);
 }
 
 extern const km_kernel KM_KERNELS(silu)[];
