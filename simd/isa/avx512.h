@@ -13,7 +13,7 @@
 
 typedef __m512 vf;
 typedef __mmask16 vm;
-enum { V = 16 };
+enum { V = 16, V_LOOKUP_PAYS = 1 };
 
 KM_INLINE vm v_lanes(int64_t n)
 {
@@ -160,6 +160,14 @@ KM_INLINE vf v_scale(vf a, vf n)
 KM_INLINE vf v_round_to_bits(vf a)
 {
     return _mm512_castsi512_ps(_mm512_cvtps_epi32(a));
+}
+
+/* ---- tables ---- */
+
+KM_INLINE vf v_lookup(const float *table, vf a)
+{
+    const __m512i i = _mm512_srli_epi32(_mm512_castps_si512(a), 20);
+    return _mm512_permutex2var_ps(_mm512_loadu_ps(table), i, _mm512_loadu_ps(table + V));
 }
 
 /* ---- reduction ---- */
