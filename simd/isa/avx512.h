@@ -121,11 +121,12 @@ KM_INLINE vf v_neg_abs(vf a)
     return _mm512_or_ps(a, _mm512_set1_ps(-0.0f));
 }
 
+/* The operand that the instruction overwrites is the one no longer needed. */
 KM_INLINE vf v_copysign(vf magnitude, vf sign)
 {
     const __m512i low = _mm512_set1_epi32(0x7fffffff);
     const __m512i m = _mm512_castps_si512(magnitude), s = _mm512_castps_si512(sign);
-    return _mm512_castsi512_ps(_mm512_ternarylogic_epi32(low, m, s, 0xca));
+    return _mm512_castsi512_ps(_mm512_ternarylogic_epi32(m, low, s, 0xe2));
 }
 
 /* ---- comparison ---- */
