@@ -14,6 +14,9 @@
  *   v_round_to_bits  the nearest whole number, ties to even, as the bits of the float
  *   v_scale(a, n)    a 2^n rounded once, into subnormals too; n whole, -200 <= n <= 126, and
  *                    a 2^max(n, -100) is a normal number, exact, or NaN
+ *   v_lookup(table, a)    of V_ENTRIES floats the one at the bits 20 to 24 of a, a > 0: the two low
+ *                    ones of the exponent and the three upper ones of the fraction
+ *   V_LOOKUP_PAYS    whether that is as cheap as arithmetic
  *   v_sum            of all lanes, in double
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KM_VEC_H
@@ -24,6 +27,8 @@
 
 /* Adding it to |a| < 2^22 rounds a to a whole number n and leaves n + 127 in the low bits. */
 #define V_TO_BITS 0x1.8000fep23f
+
+enum { V_ENTRIES = 32 };
 
 #include KM_ISA_HEADER
 

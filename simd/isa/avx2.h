@@ -13,7 +13,7 @@
 
 typedef __m256 vf;
 typedef __m256 vm; /* all bits of a lane set or clear */
-enum { V = 8 };
+enum { V = 8, V_LOOKUP_PAYS = 0 };
 
 /* The first n lanes: a window that slides over ones followed by zeros. */
 KM_INLINE __m256i v_lanes(int64_t n)
@@ -164,6 +164,14 @@ KM_INLINE vf v_scale(vf a, vf n)
 KM_INLINE vf v_round_to_bits(vf a)
 {
     return _mm256_castsi256_ps(_mm256_cvtps_epi32(a));
+}
+
+/* ---- tables ---- */
+
+KM_INLINE vf v_lookup(const float *table, vf a)
+{
+    const __m256i i = _mm256_srli_epi32(_mm256_castps_si256(a), 20);
+    return _mm256_i32gather_ps(table, _mm256_and_si256(i, _mm256_set1_epi32(V_ENTRIES - 1)), 4);
 }
 
 /* ---- reduction ---- */

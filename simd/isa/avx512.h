@@ -13,7 +13,7 @@
 
 typedef __m512 vf;
 typedef __mmask16 vm;
-enum { V = 16 };
+enum { V = 16, V_LOOKUP_PAYS = 1 };
 
 KM_INLINE vm v_lanes(int64_t n)
 {
@@ -121,11 +121,12 @@ KM_INLINE vf v_neg_abs(vf a)
     return _mm512_or_ps(a, _mm512_set1_ps(-0.0f));
 }
 
+/* The operand that the instruction overwrites is the one no longer needed. */
 KM_INLINE vf v_copysign(vf magnitude, vf sign)
 {
     const __m512i low = _mm512_set1_epi32(0x7fffffff);
     const __m512i m = _mm512_castps_si512(magnitude), s = _mm512_castps_si512(sign);
-    return _mm512_castsi512_ps(_mm512_ternarylogic_epi32(low, m, s, 0xca));
+    return _mm512_castsi512_ps(_mm512_ternarylogic_epi32(m, low, s, 0xe2));
 }
 
 /* ---- comparison ---- */
@@ -160,6 +161,14 @@ KM_INLINE vf v_scale(vf a, vf n)
 KM_INLINE vf v_round_to_bits(vf a)
 {
     return _mm512_castsi512_ps(_mm512_cvtps_epi32(a));
+}
+
+/* ---- tables ---- */
+
+KM_INLINE vf v_lookup(const float *table, vf a)
+{
+    const __m512i i = _mm512_srli_epi32(_mm512_castps_si512(a), 20);
+    return _mm512_permutex2var_ps(_mm512_loadu_ps(table), i, _mm512_loadu_ps(table + V));
 }
 
 /* ---- reduction ---- */

@@ -13,7 +13,7 @@
 
 typedef float32x4_t vf;
 typedef uint32x4_t vm; /* all bits of a lane set or clear */
-enum { V = 4 };
+enum { V = 4, V_LOOKUP_PAYS = 0 };
 
 /* ---- memory ---- */
 
@@ -173,6 +173,17 @@ KM_INLINE vf v_scale(vf a, vf n)
 KM_INLINE vf v_round_to_bits(vf a)
 {
     return vreinterpretq_f32_s32(vcvtnq_s32_f32(a));
+}
+
+/* ---- tables ---- */
+
+KM_INLINE vf v_lookup(const float *table, vf a)
+{
+    const uint32x4_t i = vshrq_n_u32(vreinterpretq_u32_f32(a), 20);
+    uint32_t at[V];
+    vst1q_u32(at, vandq_u32(i, vdupq_n_u32(V_ENTRIES - 1)));
+    const float picked[V] = {table[at[0]], table[at[1]], table[at[2]], table[at[3]]};
+    return vld1q_f32(picked);
 }
 
 /* ---- reduction ---- */
