@@ -91,7 +91,7 @@ KM_INLINE vf gradient(vf y, vf g, const vf *k)
 
 static void forward(const km_args *args)
 {
-    km_forward(args, hyperbolic, 0);
+    km_forward_by(args, hyperbolic, 0, MAX_U);
 }
 
 static void backward(const km_args *args)
