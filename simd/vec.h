@@ -10,6 +10,10 @@
  *   v_fma(a, b, c)   a b + c;  v_fms  a b - c;  v_fnma  c - a b;  one rounding each
  *   v_min, v_max     (c, x): x unless c is smaller (larger), so a NaN or -0 in x stays
  *   v_gt, v_lt       false where an operand is NaN
+ *   v_gt_bits, v_max_bits   of the bits as unsigned numbers: 0 <= a <= c and no NaN, at one go
+ *   v_any            whether a mask is set in any lane
+ *   v_lookup(table, t)   the entry, of 32 that are aligned to sizeof(vf), in the low 5 bits of t
+ *   v_lookup_pays()  whether that is about as fast as an addition
  *   v_pow2_bits(t)   2^n from t = V_TO_BITS + n, n whole, -126 <= n <= 127
  *   v_round_to_bits  the nearest whole number, ties to even, as the bits of the float
  *   v_scale(a, n)    a 2^n rounded once, into subnormals too; n whole, -200 <= n <= 126, and
