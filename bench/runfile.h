@@ -38,6 +38,7 @@ typedef struct km_cell_record {
     } gradcheck;
     km_ns ns; /* median is NAN: not timed */
     double open_ns, flops, bytes, gflops, gbps, speedup_vs_ref;
+    double convert_ns;
     int64_t workspace_bytes;
     struct {
         const char *bound;

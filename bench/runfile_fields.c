@@ -34,6 +34,7 @@ const km_field km_cell_fields[] = {
     {"ns", "p90",             KM_REAL,  false, CELL(ns.p90)},
     {"ns", "mad",             KM_REAL,  false, CELL(ns.mad)},
     {NULL, "open_ns",         KM_REAL,  false, CELL(open_ns)},
+    {NULL, "convert_ns",      KM_REAL,  false, CELL(convert_ns)},
     {NULL, "workspace_bytes", KM_COUNT, false, CELL(workspace_bytes)},
     {NULL, "flops",           KM_REAL,  false, CELL(flops)},
     {NULL, "bytes",           KM_REAL,  false, CELL(bytes)},

@@ -174,15 +174,10 @@ static void add_gradcheck(session *s, size_t first, size_t end)
 /* Cases that differ in size alone shrink to the same short ones: one sweep serves them all. */
 static int was_swept(const session *s, size_t i)
 {
-    enum { SWEPT_LENGTH = 67 };
-    km_case own, other;
     const km_cell *c = &s->cells.cell[i];
-    if (km_small_case(c, SWEPT_LENGTH, &own))
-        return 0;
     for (size_t j = i; j-- > 0 && s->cells.cell[j].pass == c->pass;)
-        if (s->cells.cell[j].backend == c->backend &&
-            !km_small_case(&s->cells.cell[j], SWEPT_LENGTH, &other) &&
-            !memcmp(&own, &other, sizeof own) && s->results[j].status != KM_SKIPPED)
+        if (s->cells.cell[j].backend == c->backend && s->results[j].status != KM_SKIPPED &&
+            km_same_sweep(c, &s->cells.cell[j]))
             return 1;
     return 0;
 }

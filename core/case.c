@@ -12,6 +12,14 @@
 
 #include "core/names.h"
 
+/* Both of a pair. */
+static void set_attr(const km_attr_spec *a, km_case *c, double value)
+{
+    c->attr[a->attr] = value;
+    if (a->pair)
+        c->attr[a->pair] = value;
+}
+
 void km_case_default(const km_op *op, km_case *c)
 {
     *c = (km_case){0};
@@ -22,7 +30,7 @@ void km_case_default(const km_op *op, km_case *c)
         c->dim[d->dim] = d->fallback < d->min ? d->min : d->fallback;
     }
     for (int i = 0; i < op->attrs; i++)
-        c->attr[op->attr[i].attr] = (float)op->attr[i].fallback;
+        set_attr(&op->attr[i], c, (float)op->attr[i].fallback);
 }
 
 /* ---- sizes --------------------------------------------------------------------------------- */
@@ -141,22 +149,36 @@ static int parse_number(const km_attr_spec *a, const char **text, double *value)
     return 0;
 }
 
-static int parse_attr(const km_op *op, const char **text, km_case *c, unsigned *seen,
+/* value, or of a pair also HxW */
+static int parse_value(const km_attr_spec *a, const char **text, km_case *c)
+{
+    double value;
+    if (a->choices ? parse_choice(a, text, &value) : parse_number(a, text, &value))
+        return -1;
+    set_attr(a, c, value);
+    if (!a->pair || **text != 'x')
+        return 0;
+    ++*text;
+    return parse_number(a, text, &c->attr[a->pair]);
+}
+
+static int parse_attr(const km_op *op, const char **text, km_case *c, uint64_t *seen,
                       km_error *error)
 {
     const km_attr_spec *a = find_attr(op, *text);
     if (!a)
         return unknown_attr(op, *text, error);
     const char *name = km_attr_name[a->attr];
-    if (*seen & 1u << a->attr)
+    if (*seen >> a->attr & 1)
         return km_fail(error, "attribute '%s' is given twice", name);
-    *seen |= 1u << a->attr;
+    *seen |= (uint64_t)1 << a->attr;
     *text += strlen(name);
     *text += **text == '=';
-    if (a->choices ? parse_choice(a, text, &c->attr[a->attr])
-                   : parse_number(a, text, &c->attr[a->attr]))
+    if (parse_value(a, text, c))
         return km_fail(error, "attribute '%s' of %s cannot be '%.40s'; %s%s", name, op->name, *text,
-                       a->choices ? "first choice: " : "it is a number",
+                       a->choices ? "first choice: "
+                       : a->pair  ? "it is a number, or HEIGHTxWIDTH"
+                                  : "it is a number",
                        a->choices ? a->choices[0] : "");
     if (**text && **text != '_')
         return km_fail(error, "unexpected '%.20s' after attribute '%s'", *text, name);
@@ -167,7 +189,7 @@ int km_case_parse(const km_op *op, const char *text, km_case *c, km_error *error
 {
     km_error why;
     const char *p = text;
-    unsigned seen = 0;
+    uint64_t seen = 0;
     km_case_default(op, c);
     int failed = parse_sizes(op, &p, c, &why);
     while (!failed && *p == '_') {
@@ -194,25 +216,43 @@ static void format_number(double value, char *text, size_t size)
     }
 }
 
+static void format_value(const km_attr_spec *a, double value, char *text, size_t size)
+{
+    if (a->choices)
+        snprintf(text, size, "%s", a->choices[(int)value]);
+    else if (a->integer)
+        snprintf(text, size, "%.0f", value);
+    else
+        format_number(value, text, size);
+}
+
+static int differs(const km_attr_spec *a, double value)
+{
+    return (float)value != (float)a->fallback || (a->integer && value != a->fallback);
+}
+
+/* "_stride2", "_stride2x1", "_approximate=tanh"; nothing where the value is the default. */
+static size_t format_attr(const km_attr_spec *a, const km_case *c, char *text, size_t size)
+{
+    double value = c->attr[a->attr], second = a->pair ? c->attr[a->pair] : value;
+    char number[40], more[40] = "";
+    if (!differs(a, value) && !differs(a, second))
+        return 0;
+    format_value(a, value, number, sizeof number);
+    if (second != value)
+        format_value(a, second, more, sizeof more);
+    return (size_t)snprintf(text, size, "_%s%s%s%s%s", km_attr_name[a->attr], a->choices ? "=" : "",
+                            number, *more ? "x" : "", more);
+}
+
 void km_case_format(const km_op *op, const km_case *c, char text[KM_CASE_TEXT])
 {
     size_t at = 0;
     for (int i = 0; i < op->dims; i++)
         at += (size_t)snprintf(text + at, KM_CASE_TEXT - at, "%s%" PRId64,
                                km_dim_name[op->dim[i].dim], c->dim[op->dim[i].dim]);
-    for (int i = 0; i < op->attrs; i++) {
-        const km_attr_spec *a = &op->attr[i];
-        double value = c->attr[a->attr];
-        char number[40];
-        if ((float)value == (float)a->fallback && !(a->integer && value != a->fallback))
-            continue;
-        if (a->integer)
-            snprintf(number, sizeof number, "%.0f", value);
-        else
-            format_number(value, number, sizeof number);
-        at += (size_t)snprintf(text + at, KM_CASE_TEXT - at, "_%s%s%s", km_attr_name[a->attr],
-                               a->choices ? "=" : "", a->choices ? a->choices[(int)value] : number);
-    }
+    for (int i = 0; i < op->attrs && at < KM_CASE_TEXT; i++)
+        at += format_attr(&op->attr[i], c, text + at, KM_CASE_TEXT - at);
 }
 
 /* ---- checks -------------------------------------------------------------------------------- */
@@ -235,8 +275,8 @@ int64_t km_pass_elements(const km_op *op, const km_pass *pass, const km_case *c)
     int64_t total = 0;
     for (const km_use *use = pass->use; use->access != KM_END; use++) {
         km_tensor t = {0};
-        int64_t count = 1;
         op->shape(c, use->slot, &t);
+        int64_t count = t.ndim > 0;
         for (int d = 0; d < t.ndim; d++)
             if (__builtin_mul_overflow(count, t.dim[d], &count))
                 return INT64_MAX;
@@ -269,7 +309,8 @@ int km_case_check(const km_op *op, const km_case *c, km_error *error)
                            d->min);
     }
     for (int i = 0; i < op->attrs; i++)
-        if (check_attr(&op->attr[i], c->attr[op->attr[i].attr], error))
+        if (check_attr(&op->attr[i], c->attr[op->attr[i].attr], error) ||
+            (op->attr[i].pair && check_attr(&op->attr[i], c->attr[op->attr[i].pair], error)))
             return -1;
     const char *rule = op->check ? op->check(c) : NULL;
     if (rule)
@@ -285,7 +326,8 @@ void km_args_shape(const km_op *op, const km_pass *pass, const km_case *c, km_ar
     for (const km_use *use = pass->use; use->access != KM_END; use++) {
         km_tensor *t = &args->slot[use->slot];
         op->shape(c, use->slot, t);
-        t->count = 1;
+        t->type = use->type;
+        t->count = t->ndim > 0;
         for (int d = 0; d < t->ndim; d++)
             t->count *= t->dim[d];
     }
@@ -305,6 +347,8 @@ double km_pass_flops(const km_op *op, const km_pass *pass, const km_case *c)
 {
     km_args args;
     int64_t largest = 0;
+    if (op->flops)
+        return op->flops(c, pass);
     km_args_shape(op, pass, c, &args);
     for (int s = 0; s < KM_SLOT_COUNT; s++)
         largest = args.slot[s].count > largest ? args.slot[s].count : largest;

@@ -2,7 +2,8 @@
  *
  *     CASE  := SIZE+ ("_" ATTR)*          n8c64h56w56_num_parameters64
  *     SIZE  := letter digits              the op's size letters, any order, each at most once
- *     ATTR  := name ["="] value           the op's attributes; value: a number, or a choice's name
+ *     ATTR  := name ["="] value           the op's attributes; value: a number, a choice's name, or
+ *                                         of a pair one number for both or HEIGHTxWIDTH
  *
  * Short form in: sizes with a default and attributes may be left out. Canonical form out: every
  * size in the op's order, then each attribute that differs from its default, numbers as short as

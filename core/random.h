@@ -16,6 +16,9 @@ uint64_t km_stream(uint64_t seed, const char *name);
 /* Fills count floats as kind says; KM_FILL_SAVED counts as KM_FILL_NORMAL. */
 void km_fill_random(float *data, int64_t count, km_fill kind, uint64_t key);
 
+/* Classes in [0, classes), one in sixteen `ignored`; only that where there are no classes. */
+void km_fill_classes(int32_t *data, int64_t count, int64_t classes, int32_t ignored, uint64_t key);
+
 /* Standard normal values in double, for probes and cotangents. */
 void km_fill_gaussian(double *data, int64_t count, uint64_t key);
 

@@ -14,7 +14,7 @@ extern "C" {
 #endif
 
 /* Grows whenever a struct or enum below changes; a plugin built for another value is refused. */
-#define KM_ABI 1u
+#define KM_ABI 2u
 
 /* ---- names: slots, sizes, attributes ------------------------------------------------------- */
 
@@ -22,19 +22,33 @@ extern "C" {
 #define KM_SLOTS(SLOT)                                                                             \
     SLOT(X, "x")                                                                                   \
     SLOT(WEIGHT, "weight")                                                                         \
+    SLOT(BIAS, "bias")                                                                             \
+    SLOT(TARGET, "target")                                                                         \
+    SLOT(RUNNING_MEAN, "running_mean")                                                             \
+    SLOT(RUNNING_VAR, "running_var")                                                               \
+    SLOT(MEAN, "mean")                                                                             \
+    SLOT(VARIANCE, "variance")                                                                     \
+    SLOT(INDICES, "indices")                                                                       \
     SLOT(Y, "y")                                                                                   \
     SLOT(GRAD_Y, "grad_y")                                                                         \
     SLOT(GRAD_X, "grad_x")                                                                         \
-    SLOT(GRAD_WEIGHT, "grad_weight")
+    SLOT(GRAD_WEIGHT, "grad_weight")                                                               \
+    SLOT(GRAD_BIAS, "grad_bias")
 
 /* Sizes in a case text: one letter each, in this order in the canonical form. */
 #define KM_DIMS(DIM)                                                                               \
     DIM(N, "n") /* batch, or the element count of a pointwise op */                                \
-    DIM(C, "c") /* channels */                                                                     \
+    DIM(C, "c") /* channels, classes or features, of the input */                                  \
     DIM(H, "h")                                                                                    \
-    DIM(W, "w")
+    DIM(W, "w")                                                                                    \
+    DIM(K, "k") /* channels or features of the output */                                           \
+    DIM(R, "r") /* height of a kernel or window */                                                 \
+    DIM(S, "s") /* width of it */                                                                  \
+    DIM(P, "p") /* height of the output, where it is given */                                      \
+    DIM(Q, "q") /* width of it */
 
-/* Attributes, under PyTorch's argument names. */
+/* Attributes, under PyTorch's argument names but for pad. Of a pair, the second one has no name of its
+ * own: "stride2x1" is 2 along h, 1 along w. */
 #define KM_ATTRS(ATTR)                                                                             \
     ATTR(ALPHA, "alpha")                                                                           \
     ATTR(SCALE, "scale")                                                                           \
@@ -42,7 +56,27 @@ extern "C" {
     ATTR(BETA, "beta")                                                                             \
     ATTR(THRESHOLD, "threshold")                                                                   \
     ATTR(APPROXIMATE, "approximate")                                                               \
-    ATTR(NUM_PARAMETERS, "num_parameters")
+    ATTR(NUM_PARAMETERS, "num_parameters")                                                         \
+    ATTR(STRIDE, "stride")                                                                         \
+    ATTR(STRIDE_W, "stride_w")                                                                     \
+    ATTR(PAD, "pad")                                                                               \
+    ATTR(PAD_W, "pad_w")                                                                           \
+    ATTR(DILATION, "dilation")                                                                     \
+    ATTR(DILATION_W, "dilation_w")                                                                 \
+    ATTR(GROUPS, "groups")                                                                         \
+    ATTR(WITH_BIAS, "bias")                                                                        \
+    ATTR(WITH_WEIGHT, "weight")                                                                    \
+    ATTR(CEIL_MODE, "ceil_mode")                                                                   \
+    ATTR(COUNT_INCLUDE_PAD, "count_include_pad")                                                   \
+    ATTR(DIVISOR_OVERRIDE, "divisor_override")                                                     \
+    ATTR(TRAINING, "training")                                                                     \
+    ATTR(AFFINE, "affine")                                                                         \
+    ATTR(EPS, "eps")                                                                               \
+    ATTR(MOMENTUM, "momentum")                                                                     \
+    ATTR(DIM, "dim")                                                                               \
+    ATTR(REDUCTION, "reduction")                                                                   \
+    ATTR(IGNORE_INDEX, "ignore_index")                                                             \
+    ATTR(LABEL_SMOOTHING, "label_smoothing")
 
 #define KM_SLOT_ENUM(id, name) KM_##id,
 #define KM_DIM_ENUM(id, name)  KM_DIM_##id,
@@ -54,16 +88,23 @@ typedef enum km_attr { KM_ATTRS(KM_ATTR_ENUM) KM_ATTR_COUNT } km_attr;
 #undef KM_DIM_ENUM
 #undef KM_ATTR_ENUM
 
-enum { KM_MAX_NDIM = 5, KM_MAX_PASSES = 5, KM_MAX_KINKS = 4 };
+enum { KM_MAX_NDIM = 5, KM_MAX_PASSES = 5, KM_MAX_KINKS = 4, KM_MAX_SWEEPS = 4 };
 
 /* ---- what a kernel receives ---------------------------------------------------------------- */
 
-/* A dense row-major tensor of float (double in the oracle). Data is aligned to its element only. */
+typedef enum km_type {
+    KM_REAL_TYPE, /* float; double in the oracle */
+    KM_INT32,     /* int32_t, also in the oracle: indices and classes */
+} km_type;
+
+/* A dense row-major tensor. Data is aligned to its element only. One that the pass declares but this case
+ * does without (the bias of a convolution that has none) is empty: count and ndim are 0. */
 typedef struct km_tensor {
     void *data;    /* NULL: the pass does not declare this slot, or count is 0 */
     int64_t count; /* product of dim[0..ndim) */
     int ndim;
     int64_t dim[KM_MAX_NDIM];
+    km_type type;
 } km_tensor;
 
 /* The numbers of a case: every size (1 where the op has none) and attribute (0 where none). */
@@ -72,6 +113,8 @@ typedef struct km_case {
     double attr[KM_ATTR_COUNT];
 } km_case;
 
+/* KM_PLAIN: row-major NCHW and OIHW tensors. KM_NATIVE: where km_kernel.native_count says so, a tensor is
+ * in the layout that the kernel's plan chose; all others are plain. */
 typedef enum km_layout { KM_PLAIN, KM_NATIVE } km_layout;
 
 /* The one argument record of all kernels. Tensors never overlap unless the pass allows it
@@ -80,7 +123,7 @@ typedef struct km_args {
     km_tensor slot[KM_SLOT_COUNT];
     const km_case *params;
     void *plan;  /* what open returned */
-    int threads; /* how many a KM_THREADED backend may use; 1 for all others */
+    int threads; /* how many a KM_THREADED backend may use; parts of run_part; else 1 */
     km_layout layout;
 } km_args;
 
@@ -91,6 +134,7 @@ typedef enum km_offer { KM_NATIVE_KERNEL, KM_COMPOSED_KERNEL, KM_NOT_OFFERED } k
 typedef struct km_kernel_info {
     char impl[96];           /* which code runs, in the backend's words; may stay empty */
     int64_t workspace_bytes; /* temporary memory the plan holds */
+    int transforms; /* nonzero: a transform algorithm (Winograd), not exact on small integers */
 } km_kernel_info;
 
 /* One backend's code for one pass of one op. */
@@ -106,6 +150,16 @@ typedef struct km_kernel {
     void (*describe)(const void *plan, km_kernel_info *i); /* optional */
     km_offer offer;                                        /* default: native */
     const char *note; /* composed: of what; not offered: why (and run is NULL) */
+    /* Optional: the work of run in args->threads parts (as many as open was told) that may be computed at the same
+     * time, in `phases` steps (0 counts as 1), each of which needs all parts of the one before. The cuts must not
+     * change the results' bits. */
+    void (*run_part)(const km_args *args, int phase, int part);
+    int phases;
+    /* Optional, of plans opened with KM_NATIVE: how many elements the slot takes in the plan's own layout (0: it
+     * is plain), and the conversions, which nobody times as part of run. Padding must be written, too. */
+    int64_t (*native_count)(const void *plan, km_slot slot);
+    void (*to_native)(void *plan, km_slot slot, const void *plain, void *native);
+    void (*from_native)(void *plan, km_slot slot, const void *native, void *plain);
 } km_kernel;
 
 enum km_backend_flags {
@@ -140,7 +194,7 @@ typedef enum km_access { KM_END, KM_READ, KM_WRITE, KM_UPDATE } km_access;
 typedef enum km_bound_kind {
     KM_EXACT, /* equal to the oracle rounded to float; +0 equals -0 */
     KM_ULP,   /* |err| <= ulp units in the last place of the oracle's value */
-    KM_MIXED, /* |err| <= rtol |y| + atol */
+    KM_MIXED, /* |err| <= rtol |y| + atol, or + atol S where km_use.scaled */
     KM_SUM,   /* |err| <= min(K + 8, 8 sqrt K + 8) u S + 2^-126; K and S from km_op */
 } km_bound_kind;
 
@@ -151,19 +205,24 @@ typedef struct km_bound {
 
 /* What random data a slot is filled with for verification and timing. */
 typedef enum km_fill {
-    KM_FILL_WIDE,   /* mostly N(0, 2^2), some uniform in [-30, 30], some tiny */
-    KM_FILL_NORMAL, /* N(0, 1) */
-    KM_FILL_UNIT,   /* uniform in (0, 1) */
-    KM_FILL_SAVED,  /* what the forward pass wrote to this slot */
+    KM_FILL_WIDE,    /* mostly N(0, 2^2), some uniform in [-30, 30], some tiny */
+    KM_FILL_NORMAL,  /* N(0, 1) */
+    KM_FILL_UNIT,    /* uniform in (0, 1) */
+    KM_FILL_SAVED,   /* what the forward pass wrote to this slot */
+    KM_FILL_CLASS,   /* of KM_INT32: classes below c, now and then ignore_index */
+    KM_FILL_INTEGER, /* whole numbers in [-3, 3]; never asked for by a pass: see exact_on_integers */
 } km_fill;
 
 typedef struct km_use {
     km_slot slot;
     km_access access;
-    km_fill fill;        /* of a slot that is read */
-    km_bound gate;       /* of a slot that is written: any right kernel meets this, */
-    km_bound target;     /*   and this one is what a KM_HOLDS_TARGET backend is held to */
-    int in_place;        /* of a slot that is written: nonzero if it may be the same memory */
+    km_fill fill;    /* of a slot that is read */
+    km_bound gate;   /* of a slot that is written: any right kernel meets this, */
+    km_bound target; /*   and this one is what a KM_HOLDS_TARGET backend is held to */
+    km_type type;
+    int scaled;   /* of a slot that is written: km_op.sum_scale gives S for its KM_MIXED bound */
+    int saved;    /* of a slot that is written: kept for other passes; recordings may lack it */
+    int in_place; /* of a slot that is written: nonzero if it may be the same memory */
     km_slot in_place_of; /*   as this slot, which is read */
 } km_use;
 
@@ -172,7 +231,8 @@ typedef struct km_pass {
     const char *formula;
     km_use use[KM_SLOT_COUNT + 1]; /* ended by KM_END */
     double flops_each; /* arithmetic of the best known algorithm per element of the largest slot,
-                        * an FMA counting 2: the compute roof is derived from it */
+                        * an FMA counting 2: the compute roof is derived from it; km_op.flops goes first */
+    int exact_on_integers; /* small whole numbers in give the exact result, in any order of summation */
 } km_pass;
 
 typedef struct km_dim_spec {
@@ -186,6 +246,7 @@ typedef struct km_attr_spec {
     double fallback;
     double min, max;            /* legal range; both 0: any finite value */
     int integer;                /* nonzero: a whole number */
+    km_attr pair;               /* the second of a pair [h, w]; 0 (KM_ALPHA): it is no pair */
     const char *const *choices; /* names of 0, 1, ... instead of a number; NULL-ended */
 } km_attr_spec;
 
@@ -197,8 +258,15 @@ typedef struct km_op {
     km_pass pass[KM_MAX_PASSES];
     /* Optional: the rule that a case breaks beyond the ranges above, or NULL. */
     const char *(*check)(const km_case *c);
-    /* Shape of a slot: fills ndim and dim. */
+    /* Shape of a slot: fills ndim and dim. A scalar has shape {1}; a slot that
+     * this case does without keeps ndim 0. */
     void (*shape)(const km_case *c, km_slot slot, km_tensor *t);
+    /* Optional: floating-point operations of a pass; without it km_pass.flops_each counts. */
+    double (*flops)(const km_case *c, const km_pass *pass);
+    /* Optional: sizes of a case from tensors that were recorded elsewhere (ndim -1: not recorded) and the
+     * sizes and attributes that c already has from the recording. NULL, or what does not fit. Without it, sizes are
+     * the dimensions of x. */
+    const char *(*infer)(const km_args *recorded, km_case *c);
     /* Of slots with KM_SUM bounds: how many terms K, and S = sum |a||b| per element, from the
      * oracle's tensors. */
     int64_t (*terms)(const km_case *c, km_slot slot);
@@ -207,6 +275,9 @@ typedef struct km_op {
     double kink[KM_MAX_KINKS];
     int kinks;
     int (*kinks_of)(const km_case *c, double kink[KM_MAX_KINKS]);
+    /* The sizes that verify sweeps from 0 to 67, one by one with the others small; none: the last of dim. */
+    km_dim sweep[KM_MAX_SWEEPS];
+    int sweeps;
     /* Case texts, each list NULL-ended: the default suite, what --full adds, for verify only. */
     const char *const *quick;
     const char *const *full;

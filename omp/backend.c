@@ -5,9 +5,16 @@
 
 #include "core/registry.h"
 
-extern const km_kernel km_omp_pointwise[], km_omp_prelu[];
+extern const km_kernel km_omp_pointwise[], km_omp_prelu[], km_omp_parts[];
 
-static const km_kernel *const kernels[] = {km_omp_pointwise, km_omp_prelu, NULL};
+/* clang-format off */
+static const km_kernel *const kernels[] = {
+    km_omp_pointwise,
+    km_omp_prelu,
+    km_omp_parts,
+    NULL,
+};
+/* clang-format on */
 
 /* Slices are as accurate as the kernel that computes them, which without a vector ISA is the reference. */
 static uint32_t flags_here(void)

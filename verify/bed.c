@@ -30,6 +30,7 @@ void km_bed_close(km_bed *bed)
     for (int s = 0; s < KM_SLOT_COUNT; s++)
         if (bed->guard[s].map)
             km_guard_close(&bed->guard[s]);
+    km_native_close(&bed->native);
 }
 
 /* Whether an output lives in this input's memory. */
@@ -76,6 +77,7 @@ void km_bed_lay(km_bed *bed, const km_work *work, const km_run_plan *how, const 
     bed->args.plan = plan;
     bed->args.threads = cell->threads;
     bed->args.layout = cell->layout;
+    bed->how = *how;
     for (const km_use *use = work->pass->use; use->access != KM_END; use++)
         lay_slot(bed, use, how);
     for (const km_use *use = work->pass->use; use->access != KM_END; use++)
@@ -85,6 +87,7 @@ void km_bed_lay(km_bed *bed, const km_work *work, const km_run_plan *how, const 
     for (const km_use *use = work->pass->use; use->access != KM_END; use++)
         km_guard_protect(&bed->guard[use->slot],
                          use->access == KM_READ && !is_shared(bed, use->slot));
+    km_native_lay(&bed->native, &bed->args, how->side, how->prefill);
 }
 
 static int check_input(const km_bed *bed, const km_use *use, km_error *error)
@@ -99,8 +102,9 @@ static int check_input(const km_bed *bed, const km_use *use, km_error *error)
 
 int km_bed_run(km_bed *bed, const km_kernel *kernel, km_error *error)
 {
+    const km_args args = km_native_args(&bed->native, &bed->args);
     uint64_t before = km_fpstate();
-    kernel->run(&bed->args);
+    kernel->run(&args);
     uint64_t after = km_fpstate();
     km_fpstate_restore(before);
     if (before != after)
@@ -109,17 +113,25 @@ int km_bed_run(km_bed *bed, const km_kernel *kernel, km_error *error)
     for (const km_use *use = bed->work->pass->use; use->access != KM_END; use++)
         if (km_guard_check(&bed->guard[use->slot], error) || check_input(bed, use, error))
             return -1;
-    return 0;
+    return km_native_finish(&bed->native, &bed->args, error);
 }
 
 void km_bed_plan(km_bed *bed, const km_kernel *kernel, const char **reason)
 {
     bed->args.plan = NULL;
     *reason = kernel->open ? kernel->open(&bed->args, &bed->args.plan) : NULL;
+    if (*reason)
+        return;
+    km_error ignored;
+    if (km_native_open(&bed->native, kernel, bed->work->pass, &bed->args, &ignored))
+        *reason = "out of memory for the native layout";
+    else
+        km_native_lay(&bed->native, &bed->args, bed->how.side, bed->how.prefill);
 }
 
 void km_bed_unplan(km_bed *bed, const km_kernel *kernel)
 {
+    km_native_close(&bed->native);
     if (kernel->close)
         kernel->close(bed->args.plan);
     bed->args.plan = NULL;

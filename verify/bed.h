@@ -6,13 +6,8 @@
 
 #include "core/guard.h"
 #include "core/select.h"
+#include "verify/native.h"
 #include "verify/work.h"
-
-typedef struct km_bed {
-    const km_work *work;
-    km_guard guard[KM_SLOT_COUNT];
-    km_args args;
-} km_bed;
 
 /* How one run is laid out. */
 typedef struct km_run_plan {
@@ -21,6 +16,14 @@ typedef struct km_run_plan {
     int in_place;          /* give outputs that allow it the memory of their input */
     unsigned char prefill; /* byte that outputs are filled with beforehand */
 } km_run_plan;
+
+typedef struct km_bed {
+    const km_work *work;
+    km_guard guard[KM_SLOT_COUNT];
+    km_args args;     /* plain tensors, whatever the layout: what is laid and compared */
+    km_native native; /* of the opened plan */
+    km_run_plan how;  /* of the last lay */
+} km_bed;
 
 /* `room` is a work of the largest case that will be laid out in this bed. */
 int km_bed_open(km_bed *bed, const km_work *room, km_error *error);
@@ -33,7 +36,8 @@ void km_bed_lay(km_bed *bed, const km_work *work, const km_run_plan *how, const 
 /* Runs the kernel once on what was laid out; -1 with what it did wrong besides the values. */
 int km_bed_run(km_bed *bed, const km_kernel *kernel, km_error *error);
 
-/* Opens the kernel's plan for what was laid out. *reason is NULL, or why the case is declined. */
+/* Opens the kernel's plan for what was laid out, and lays it out in the plan's layout if it has one of its own.
+ * *reason is NULL, or why the case is declined. */
 void km_bed_plan(km_bed *bed, const km_kernel *kernel, const char **reason);
 void km_bed_unplan(km_bed *bed, const km_kernel *kernel);
 

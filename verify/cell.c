@@ -33,6 +33,8 @@ static void write_reproduce(const km_exam *exam, const km_case *params, int offs
     if (cell->threads > 1 && n < (int)sizeof r->reproduce)
         n += snprintf(r->reproduce + n, sizeof r->reproduce - (size_t)n, " --threads %d",
                       cell->threads);
+    if (cell->layout == KM_NATIVE && n < (int)sizeof r->reproduce)
+        n += snprintf(r->reproduce + n, sizeof r->reproduce - (size_t)n, " --layout native");
     if (exam->options->command_tail && n < (int)sizeof r->reproduce)
         snprintf(r->reproduce + n, sizeof r->reproduce - (size_t)n, "%s",
                  exam->options->command_tail);
@@ -71,8 +73,7 @@ int km_exam_values(const km_exam *exam, const km_bed *bed, const char *where)
             continue;
         km_rule rule = km_work_rule(w, use->slot, exam->target);
         km_figures f = km_figures_none();
-        km_compare(&rule, bed->args.slot[use->slot].data, w->want[use->slot],
-                   w->shape.slot[use->slot].count, &f);
+        km_compare(&rule, &bed->args.slot[use->slot], w->want[use->slot], &f);
         km_figures_add(&exam->result->figures, &f);
         if (f.wrong)
             return km_exam_fail(exam, w, exam->options->offset,
@@ -111,16 +112,24 @@ static void drop_snapshot(snapshot *s)
         free(s->data[i]);
 }
 
+int km_same_element(const km_tensor *a, const km_tensor *b, int64_t i)
+{
+    const char *p = a->data, *q = b->data;
+    return !memcmp(p + 4 * i, q + 4 * i, 4) || (isnan(km_element(a, i)) && isnan(km_element(b, i)));
+}
+
 /* Whether the outputs equal the snapshot; a difference is reported as `what`. */
 static int same_bits(const km_exam *exam, const km_bed *bed, const snapshot *s, const char *what)
 {
     for (int slot = 0; slot < KM_SLOT_COUNT; slot++) {
-        const float *now = bed->args.slot[slot].data, *then = s->data[slot];
-        for (int64_t i = 0; then && i < bed->args.slot[slot].count; i++)
-            if (memcmp(&now[i], &then[i], sizeof *now) && !(isnan(now[i]) && isnan(then[i])))
-                return km_exam_fail(exam, bed->work, exam->options->offset,
-                                    "%s: %s[%" PRId64 "] is %.9g, was %.9g", what,
-                                    km_slot_name[slot], i, now[i], then[i]);
+        const km_tensor *now = &bed->args.slot[slot];
+        km_tensor then = *now;
+        then.data = s->data[slot];
+        for (int64_t i = 0; then.data && i < now->count; i++)
+            if (!km_same_element(now, &then, i))
+                return km_exam_fail(
+                    exam, bed->work, exam->options->offset, "%s: %s[%" PRId64 "] is %.9g, was %.9g",
+                    what, km_slot_name[slot], i, km_element(now, i), km_element(&then, i));
     }
     return 0;
 }
@@ -160,6 +169,22 @@ static int try_threads(const km_exam *exam, km_bed *bed, const snapshot *first)
     return 0;
 }
 
+/* The same case with the tensors in the plan's own layout: right, too, though bits may differ. */
+static int try_native(const km_exam *exam, km_bed *bed)
+{
+    const km_run_plan how = {KM_FLUSH_END, exam->options->offset, 0, 0xFF};
+    const char *declined;
+    km_cell native = *exam->cell;
+    if (native.layout == KM_NATIVE || !native.kernel->native_count)
+        return 0;
+    native.layout = KM_NATIVE;
+    const km_exam own = {&native, exam->options, exam->result, exam->target};
+    km_bed_unplan(bed, native.kernel);
+    km_bed_lay(bed, bed->work, &how, &native);
+    km_bed_plan(bed, native.kernel, &declined);
+    return declined ? 0 : km_exam_run(&own, bed) || km_exam_values(&own, bed, "native layout");
+}
+
 static int exam_variants(const km_exam *exam, km_bed *bed, const snapshot *first)
 {
     const int o = exam->options->offset;
@@ -167,9 +192,28 @@ static int exam_variants(const km_exam *exam, km_bed *bed, const snapshot *first
                      "a second run, elsewhere in memory and over other bytes, differs") ||
                    run_again(exam, bed, &(km_run_plan){KM_FLUSH_END, o, 1, 0xFF}, first,
                              "in place, the result differs") ||
-                   try_threads(exam, bed, first)
+                   try_threads(exam, bed, first) || try_native(exam, bed)
                ? -1
                : 0;
+}
+
+/* Small whole numbers leave no room for rounding: what a bound would hide, such as a tap too few among
+ * thousands, shows. */
+static int exam_integers(const km_exam *exam, km_bed *bed)
+{
+    const km_run_plan how = {KM_FLUSH_END, exam->options->offset, 0, 0xFF};
+    const km_work *own = bed->work;
+    km_error error;
+    km_work work;
+    if (!own->pass->exact_on_integers || exam->result->transforms)
+        return 0;
+    if (km_work_open_integers(&work, own->op, own->pass, &own->params, exam->options->seed, &error))
+        return km_exam_fail(exam, own, 0, "%s", error.text);
+    km_bed_lay(bed, &work, &how, exam->cell);
+    int failed = km_exam_run(exam, bed) || km_exam_values(exam, bed, "whole numbers");
+    bed->work = own;
+    km_work_close(&work);
+    return failed;
 }
 
 /* The case itself, on an opened plan. */
@@ -180,7 +224,8 @@ static int exam_case(const km_exam *exam, km_bed *bed)
         return -1;
     if (exam->options->case_only)
         return 0;
-    int failed = take_snapshot(bed, &first) || exam_variants(exam, bed, &first);
+    int failed =
+        take_snapshot(bed, &first) || exam_integers(exam, bed) || exam_variants(exam, bed, &first);
     drop_snapshot(&first);
     return failed;
 }
@@ -217,6 +262,7 @@ static int open_plan(const km_exam *exam, km_bed *bed)
         exam->cell->kernel->describe(bed->args.plan, &info);
         snprintf(r->impl, sizeof r->impl, "%s", info.impl);
         r->workspace_bytes = info.workspace_bytes;
+        r->transforms = info.transforms;
     }
     return 0;
 }

@@ -35,6 +35,9 @@ typedef struct km_exam {
 /* Runs once and checks everything but values; a failure is written to the result. */
 int km_exam_run(const km_exam *exam, km_bed *bed);
 
+/* Whether element i has the same bits in both tensors, or is NaN in both. */
+int km_same_element(const km_tensor *a, const km_tensor *b, int64_t i);
+
 /* Compares all outputs in the bed with the oracle; adds to the result's figures. */
 int km_exam_values(const km_exam *exam, const km_bed *bed, const char *where);
 
@@ -42,9 +45,15 @@ int km_exam_values(const km_exam *exam, const km_bed *bed, const char *where);
 int km_exam_fail(const km_exam *exam, const km_work *work, int offset, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
-/* The case with every size as small as the op allows (at most 3) and its last one set to `last`; -1 if
- * that is not a legal case. */
-int km_small_case(const km_cell *cell, int64_t last, km_case *small);
+/* The sizes of an op that are swept: km_op.sweep, or its last one. Returns how many. */
+int km_swept_sizes(const km_op *op, km_dim swept[KM_MAX_SWEEPS]);
+
+/* The case with every size as small as the op allows (at most 3) and one set to `size`; -1 if that is not a
+ * legal case. */
+int km_small_case(const km_cell *cell, km_dim swept, int64_t size, km_case *small);
+
+/* Whether the sweeps of both cells would run the same short cases: they differ in size alone. */
+int km_same_sweep(const km_cell *a, const km_cell *b);
 
 int km_exam_sweep(const km_exam *exam);
 int km_exam_specials(const km_exam *exam);

@@ -72,12 +72,12 @@ static void note_error(km_figures *f, double error, double want, double toleranc
         f->max_rel = fmax(f->max_rel, rel);
 }
 
-int km_compare_one(const km_rule *rule, float got, double want, int64_t i, km_figures *figures)
+int km_compare_one(const km_rule *rule, double got, double want, int64_t i, km_figures *figures)
 {
     float rounded = (float)want;
-    int same_class = class_of(got) == class_of(rounded), right = same_class;
+    int same_class = class_of((float)got) == class_of(rounded), right = same_class;
     if (same_class && class_of(rounded) == 0) {
-        if (rule->bound.kind == KM_EXACT)
+        if (rule->bound.kind == KM_EXACT && !rule->whole)
             want = rounded;
         double error = fabs(got - want), tolerance = km_tolerance(rule, want, i);
         int flushed = rule->flush && got == 0 && fabs(want) < 0x1p-126;
@@ -87,7 +87,7 @@ int km_compare_one(const km_rule *rule, float got, double want, int64_t i, km_fi
                        counts_ulp(rule, want, i) ? error / ulp_of(rounded) : 0);
     } else if (!same_class) {
         /* an overflow by rounding: FLT_MAX against infinity, within the bound */
-        double error = fabs((double)got - want);
+        double error = fabs(got - want);
         right = isfinite(want) && isfinite(got) && error <= km_tolerance(rule, want, i);
         if (!right)
             figures->max_ulp = figures->bound_used = INFINITY;
@@ -101,12 +101,17 @@ int km_compare_one(const km_rule *rule, float got, double want, int64_t i, km_fi
     return right;
 }
 
-void km_compare(const km_rule *rule, const float *got, const double *want, int64_t count,
-                km_figures *figures)
+double km_element(const km_tensor *t, int64_t i)
+{
+    return t->type == KM_INT32 ? ((const int32_t *)t->data)[i]
+                               : (double)((const float *)t->data)[i];
+}
+
+void km_compare(const km_rule *rule, const km_tensor *got, const double *want, km_figures *figures)
 {
     km_figures own = km_figures_none();
-    for (int64_t i = 0; i < count; i++)
-        km_compare_one(rule, got[i], want[i], i, &own);
+    for (int64_t i = 0; i < got->count; i++)
+        km_compare_one(rule, km_element(got, i), want[i], i, &own);
     km_figures_add(figures, &own);
 }
 

@@ -25,6 +25,7 @@ typedef struct km_rule {
     int64_t terms; /* K of KM_SUM */
     /* Element by element: S of KM_SUM; of KM_MIXED a factor of atol, NULL meaning 1. */
     const double *scale;
+    int whole; /* nonzero: whole numbers of 32 bits, not to be rounded to float */
     int flush; /* nonzero: an expected value below 2^-126 may come out as 0 */
 } km_rule;
 
@@ -36,11 +37,14 @@ double km_ulp_error(double got, double want);
 double km_tolerance(const km_rule *rule, double want, int64_t i);
 
 /* Whether got is right, adding to the figures; i selects S. */
-int km_compare_one(const km_rule *rule, float got, double want, int64_t i, km_figures *figures);
+int km_compare_one(const km_rule *rule, double got, double want, int64_t i, km_figures *figures);
 
-/* Compares count elements and adds to the figures; indexes reported are those of this call. */
-void km_compare(const km_rule *rule, const float *got, const double *want, int64_t count,
-                km_figures *figures);
+/* Element i of a tensor of float or int32_t. */
+double km_element(const km_tensor *t, int64_t i);
+
+/* Compares all elements of a kernel's tensor and adds to the figures; indexes reported are those of this
+ * call. */
+void km_compare(const km_rule *rule, const km_tensor *got, const double *want, km_figures *figures);
 
 /* Empty figures. */
 km_figures km_figures_none(void);

@@ -100,9 +100,63 @@ static int check_shape(const km_golden_case *c, int lead, int slot, const km_npy
                    need);
 }
 
+/* ---- sizes that the op finds itself ---- */
+
+static void set_recorded(const km_golden_case *c, km_args *recorded)
+{
+    *recorded = (km_args){.params = &c->params};
+    for (int s = 0; s < KM_SLOT_COUNT; s++) {
+        const km_golden_tensor *t = &c->tensor[KM_GOLDEN_INPUT][s];
+        km_tensor *to = &recorded->slot[s];
+        if (!t->recorded)
+            t = &c->tensor[KM_GOLDEN_EXPECTED][s];
+        to->count = t->array.count;
+        to->ndim = t->recorded ? t->array.ndim : -1;
+        for (int d = 0; d < KM_MAX_NDIM && d < to->ndim; d++)
+            to->dim[d] = t->array.dim[d];
+    }
+}
+
+static int check_count(const km_golden_case *c, int slot, const km_npy *a, km_error *error)
+{
+    km_npy need = slot_shape(c, slot);
+    char got[120], want[120];
+    int64_t count = need.ndim > 0;
+    for (int d = 0; d < need.ndim; d++)
+        count *= need.dim[d];
+    if (a->count == count)
+        return 0;
+    km_npy_shape_text(a, got, sizeof got);
+    km_npy_shape_text(&need, want, sizeof want);
+    return km_fail(error, "shape of '%s' is %s, %s needs %s", km_slot_name[slot], got, c->op->name,
+                   want);
+}
+
+static int infer_sizes(km_golden_case *c, km_error *error)
+{
+    km_args recorded;
+    set_recorded(c, &recorded);
+    for (int s = 0; s < KM_SLOT_COUNT; s++)
+        if (recorded.slot[s].ndim > KM_MAX_NDIM)
+            return km_fail(error, "shape of '%s' has more than %d dimensions", km_slot_name[s],
+                           KM_MAX_NDIM);
+    const char *misfit = c->op->infer(&recorded, &c->params);
+    if (misfit)
+        return km_fail(error, "%s", misfit);
+    if (km_case_check(c->op, &c->params, error))
+        return -1;
+    for (int r = 0; r < KM_GOLDEN_ROLES; r++)
+        for (int s = 0; s < KM_SLOT_COUNT; s++)
+            if (c->tensor[r][s].recorded && check_count(c, s, &c->tensor[r][s].array, error))
+                return -1;
+    return 0;
+}
+
 static int check_shapes(km_golden_case *c, km_error *error)
 {
     int lead = lead_slot(c);
+    if (c->op->infer)
+        return infer_sizes(c, error);
     if (lead < 0)
         return km_fail(error, "input 'x' is not recorded");
     if (set_sizes(c, &c->tensor[KM_GOLDEN_INPUT][lead].array, error))
@@ -121,6 +175,12 @@ static int is_recorded(const km_golden_case *c, km_golden_role role, km_slot slo
     return c->tensor[role][slot].recorded;
 }
 
+/* Recorded, or nothing to record: this case does without it. */
+static int is_there(const km_golden_case *c, km_slot slot)
+{
+    return is_recorded(c, KM_GOLDEN_INPUT, slot) || slot_shape(c, slot).ndim == 0;
+}
+
 static const km_pass *writer_of(const km_op *op, km_slot slot)
 {
     for (int p = 0; p < op->passes; p++) {
@@ -134,7 +194,7 @@ static const km_pass *writer_of(const km_op *op, km_slot slot)
 static int check_reads(const km_golden_case *c, const km_pass *pass, km_error *error)
 {
     for (const km_use *use = pass->use; use->access != KM_END; use++)
-        if (use->access != KM_WRITE && !is_recorded(c, KM_GOLDEN_INPUT, use->slot))
+        if (use->access != KM_WRITE && !is_there(c, use->slot))
             return km_fail(error, "input '%s', which %s/%s reads, is not recorded",
                            km_slot_name[use->slot], c->op->name, pass->name);
     return 0;
@@ -144,7 +204,7 @@ static int check_reads(const km_golden_case *c, const km_pass *pass, km_error *e
 static int check_inputs(km_golden_case *c, km_error *error)
 {
     for (const km_use *use = c->pass->use; use->access != KM_END; use++) {
-        if (use->access == KM_WRITE || is_recorded(c, KM_GOLDEN_INPUT, use->slot))
+        if (use->access == KM_WRITE || is_there(c, use->slot))
             continue;
         const km_pass *writer = use->fill == KM_FILL_SAVED ? writer_of(c->op, use->slot) : NULL;
         if (!writer || (c->saved_by && c->saved_by != writer))
@@ -156,17 +216,20 @@ static int check_inputs(km_golden_case *c, km_error *error)
 
 static int check_results(const km_golden_case *c, km_error *error)
 {
+    int results = 0;
     for (const km_use *use = c->pass->use; use->access != KM_END; use++) {
         const char *name = km_slot_name[use->slot];
         int expected = is_recorded(c, KM_GOLDEN_EXPECTED, use->slot);
-        if (use->access != KM_READ && !expected)
+        int needed = !use->saved && slot_shape(c, use->slot).ndim > 0;
+        results += expected;
+        if (use->access != KM_READ && needed && !expected)
             return km_fail(error, "expected '%s', which %s/%s writes, is not recorded", name,
                            c->op->name, c->pass->name);
         if (expected && c->rule[use->slot].scaled && !is_recorded(c, KM_GOLDEN_SCALE, use->slot))
             return km_fail(error, "error_scale of '%s', which its bound needs, is not recorded",
                            name);
     }
-    return 0;
+    return results ? 0 : km_fail(error, "no expected tensor is recorded");
 }
 
 /* ---- data ----------------------------------------------------------------------------------- */
@@ -181,11 +244,23 @@ static int read_array(const char *folder, km_golden_tensor *t, km_error *error)
     return failed ? blame(t->file, error) : 0;
 }
 
+km_type km_golden_type(const km_op *op, km_slot slot)
+{
+    for (int p = 0; p < op->passes; p++) {
+        const km_use *use = km_use_find(&op->pass[p], slot);
+        if (use)
+            return use->type;
+    }
+    return KM_REAL_TYPE;
+}
+
 /* A limit that is no number would let everything pass, or nothing. */
 static int check_scale(const km_golden_case *c, int slot, km_error *error)
 {
     const km_golden_tensor *t = &c->tensor[KM_GOLDEN_SCALE][slot];
-    const double *want = c->tensor[KM_GOLDEN_EXPECTED][slot].array.data;
+    const double *want = km_golden_type(c->op, (km_slot)slot) == KM_INT32
+                             ? NULL
+                             : c->tensor[KM_GOLDEN_EXPECTED][slot].array.data;
     const int64_t *mask = c->tensor[KM_GOLDEN_MASK][slot].array.data;
     const float *scale = t->array.data;
     for (int64_t i = 0; scale && want && i < t->array.count; i++)
@@ -193,6 +268,35 @@ static int check_scale(const km_golden_case *c, int slot, km_error *error)
             km_fail(error, "element %" PRId64 " is %g: not an error scale", i, (double)scale[i]);
             return blame(t->file, error);
         }
+    return 0;
+}
+
+/* int64 as recorded becomes int32 as kernels take it. */
+static int narrow(km_golden_tensor *t, km_error *error)
+{
+    const int64_t *from = t->array.data;
+    t->whole = malloc((size_t)(t->array.count + 1) * sizeof *t->whole);
+    if (!t->whole)
+        return km_fail(error, "out of memory for its values");
+    for (int64_t i = 0; i < t->array.count; i++) {
+        if (from[i] < INT32_MIN || from[i] > INT32_MAX) {
+            km_fail(error, "element %" PRId64 " does not fit into 32 bits", i);
+            return blame(t->file, error);
+        }
+        t->whole[i] = (int32_t)from[i];
+    }
+    t->data = t->whole;
+    return 0;
+}
+
+static int prepare_inputs(km_golden_case *c, km_error *error)
+{
+    for (int s = 0; s < KM_SLOT_COUNT; s++) {
+        km_golden_tensor *t = &c->tensor[KM_GOLDEN_INPUT][s];
+        t->data = t->array.data;
+        if (t->recorded && km_golden_type(c->op, (km_slot)s) == KM_INT32 && narrow(t, error))
+            return -1;
+    }
     return 0;
 }
 
@@ -205,7 +309,7 @@ static int read_arrays(const char *folder, km_golden_case *c, km_error *error)
     for (int s = 0; s < KM_SLOT_COUNT; s++)
         if (check_scale(c, s, error))
             return -1;
-    return 0;
+    return prepare_inputs(c, error);
 }
 
 static int read_json(const char *folder, km_golden_case *c, km_error *error)
@@ -233,6 +337,9 @@ int km_golden_case_load(const char *folder, km_golden_case *c, km_error *error)
 void km_golden_case_free(km_golden_case *c)
 {
     for (int r = 0; r < KM_GOLDEN_ROLES; r++)
-        for (int s = 0; s < KM_SLOT_COUNT; s++)
+        for (int s = 0; s < KM_SLOT_COUNT; s++) {
             km_npy_free(&c->tensor[r][s].array);
+            free(c->tensor[r][s].whole);
+            c->tensor[r][s].whole = NULL;
+        }
 }

@@ -3,12 +3,15 @@
  *
  * How a recording becomes a case of ours:
  *   - op and direction are the names of an op and of one of its passes;
- *   - params are attributes by name: a number is rounded to float, a word is one of the choices;
+ *   - params are attributes by name, or by the aliases in golden_params.c: a number is rounded to float, a word is
+ *     one of the choices, true and false are 1 and 0, null is the default, [a, b] is a pair; or they are sizes
+ *     (kernel_size, in_channels, input_size), which go to the op's size letters;
  *   - tensor names are slot names, apart from the aliases in golden_tensors.c;
  *   - sizes: the op's size letters, in its order, take the dimensions of the recorded x (y or grad_y
  *     where x is not recorded); the last letter takes the product of all that remain, letters
  *     without a dimension are 1. So n of relu is the element count; a 5-D prelu [2,3,4,5,6] is
- *     n2c3h4w30. Tensors that the op shapes like x have the recorded shape of x, others exactly the
+ *     n2c3h4w30. An op with km_op.infer finds its sizes itself, from all shapes; each tensor then only has to have
+ *     as many elements as the op says. For others, tensors that the op shapes like x have the recorded shape of x, others exactly the
  *     shape that the op says.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KM_GOLDEN_CASE_H
@@ -30,7 +33,9 @@ typedef enum km_golden_role {
 typedef struct km_golden_tensor {
     int recorded;
     char file[256]; /* in the case's folder */
-    km_npy array;   /* <f4 input, <f8 expected, <f4 scale, <i8 mask */
+    km_npy array;   /* <f4 input, <f8 expected, <f4 scale, <i8 mask, <i8 what is KM_INT32 */
+    void *data;     /* of an input: as kernels take it */
+    int32_t *whole; /* owned: data of a KM_INT32 input */
 } km_golden_tensor;
 
 /* |err| <= coef u S + 2^-126 where `scaled`, else as the bound says; u = 2^-24. */
@@ -50,6 +55,9 @@ typedef struct km_golden_case {
     km_golden_tensor tensor[KM_GOLDEN_ROLES][KM_SLOT_COUNT];
     km_golden_rule rule[KM_SLOT_COUNT]; /* of expected tensors */
 } km_golden_case;
+
+/* The type that the op's passes declare for this slot. */
+km_type km_golden_type(const km_op *op, km_slot slot);
 
 /* Reads the case in this folder. On failure the message starts with the file at fault, and only
  * op_name and direction are set. */

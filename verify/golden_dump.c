@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -26,19 +27,34 @@ static int make_folders(char *path, km_error *error)
     }
 }
 
-static int write_tensor(const char *path, const km_npy *shape, const float *data, km_error *error)
+/* Indices are dumped as they are recorded, as int64. */
+static int64_t *widened(const int32_t *from, int64_t count)
+{
+    int64_t *to = malloc((size_t)(count + 1) * sizeof *to);
+    for (int64_t i = 0; to && i < count; i++)
+        to[i] = from[i];
+    return to;
+}
+
+static int write_tensor(const char *path, const km_npy *shape, const void *data, km_error *error)
 {
     km_outfile file;
     km_npy a = *shape;
-    a.type = KM_NPY_F4;
-    a.data = (float *)data;
-    if (km_outfile_open(&file, path, error))
-        return -1;
-    km_npy_write(file.stream, &a);
-    return km_outfile_commit(&file, error);
+    int64_t *wide = a.type == KM_NPY_I8 ? widened(data, a.count) : NULL;
+    if (a.type == KM_NPY_I8 && !wide)
+        return km_fail(error, "out of memory for %.300s", path);
+    a.type = wide ? KM_NPY_I8 : KM_NPY_F4;
+    a.data = wide ? (void *)wide : (void *)data;
+    int failed = km_outfile_open(&file, path, error);
+    if (!failed) {
+        km_npy_write(file.stream, &a);
+        failed = km_outfile_commit(&file, error);
+    }
+    free(wide);
+    return failed;
 }
 
-static int dump_tensor(const char *folder, const km_golden_tensor *t, const float *data,
+static int dump_tensor(const char *folder, const km_golden_tensor *t, const void *data,
                        km_error *error)
 {
     char path[PATH_MAX];

@@ -1,11 +1,9 @@
-/* golden_json.c: strict reading of case.json: its names and params. Unknown names are errors, with a
+/* golden_json.c: strict reading of case.json: its names. Unknown names are errors, with a
  * suggestion; further fields (tier, notes) are not.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "verify/golden_json.h"
 
-#include <float.h>
 #include <jansson.h>
-#include <math.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -85,57 +83,6 @@ static int read_names(const json_t *root, km_golden_case *c, km_error *error)
     return 0;
 }
 
-/* ---- params --------------------------------------------------------------------------------- */
-
-static const char *attr_candidate(size_t i, const void *op_)
-{
-    const km_op *op = op_;
-    return i < (size_t)op->attrs ? km_attr_name[op->attr[i].attr] : NULL;
-}
-
-static const km_attr_spec *find_attr(const km_op *op, const char *name)
-{
-    for (int i = 0; i < op->attrs; i++)
-        if (!strcmp(km_attr_name[op->attr[i].attr], name))
-            return &op->attr[i];
-    return NULL;
-}
-
-static int read_param(const km_attr_spec *a, const json_t *json, double *value, km_error *error)
-{
-    const char *name = km_attr_name[a->attr], *choice = json_string_value(json);
-    double number = json_number_value(json);
-    if (!a->choices) {
-        /* beyond float there is no conversion */
-        if (!json_is_number(json) || !(fabs(number) <= FLT_MAX))
-            return km_fail(error, "param '%s' must be a number that a float can hold", name);
-        *value = (float)number;
-        return 0;
-    }
-    for (int i = 0; choice && a->choices[i]; i++)
-        if (!strcmp(a->choices[i], choice)) {
-            *value = i;
-            return 0;
-        }
-    return km_fail(error, "param '%s' cannot be '%.40s'; first choice: '%s'", name,
-                   choice ? choice : "a value that is no string", a->choices[0]);
-}
-
-static int read_params(json_t *params, km_golden_case *c, km_error *error)
-{
-    const char *name;
-    json_t *value;
-    json_object_foreach(params, name, value)
-    {
-        const km_attr_spec *a = find_attr(c->op, name);
-        if (!a)
-            return km_golden_unknown("param", name, km_nearest(name, attr_candidate, c->op), error);
-        if (read_param(a, value, &c->params.attr[a->attr], error))
-            return -1;
-    }
-    return 0;
-}
-
 /* ---- the whole ------------------------------------------------------------------------------- */
 
 static int read_case(const json_t *root, km_golden_case *c, km_error *error)
@@ -147,7 +94,7 @@ static int read_case(const json_t *root, km_golden_case *c, km_error *error)
         return -1;
     km_case_default(c->op, &c->params);
     return !(params = km_golden_field(root, "params", JSON_OBJECT, error)) ||
-                   read_params(params, c, error) ||
+                   km_golden_read_params(params, c, error) ||
                    !(tensors = km_golden_field(root, "tensors", JSON_ARRAY, error)) ||
                    km_golden_read_tensors(tensors, c, error) ||
                    !(tolerance = km_golden_field(root, "tolerance", JSON_OBJECT, error)) ||

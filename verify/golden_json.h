@@ -24,6 +24,9 @@ const char *km_golden_word(const json_t *object, const char *key, km_error *erro
 /* Fails with "unknown WHAT 'NAME'" and, unless NULL, the name that may be meant. */
 int km_golden_unknown(const char *what, const char *name, const char *near, km_error *error);
 
+/* Fills the case: attributes, and sizes where params hold any. */
+int km_golden_read_params(json_t *params, km_golden_case *c, km_error *error);
+
 int km_golden_read_tensors(const json_t *tensors, km_golden_case *c, km_error *error);
 
 /* After the tensors: every expected one needs a rule. */

@@ -28,7 +28,7 @@ typedef struct stage {
     const km_backend *backend;
     int threads;
     verdict *verdict;
-    float *result[KM_SLOT_COUNT]; /* in shared memory */
+    void *result[KM_SLOT_COUNT]; /* in shared memory; elements of four bytes */
 } stage;
 
 /* ---- in the child --------------------------------------------------------------------------- */
@@ -40,7 +40,7 @@ static km_work work_of(const km_golden_case *c, const km_pass *pass)
     km_args_shape(c->op, pass, &c->params, &w.shape);
     for (const km_use *use = pass->use; use->access != KM_END; use++)
         if (use->access != KM_WRITE)
-            w.input[use->slot] = c->tensor[KM_GOLDEN_INPUT][use->slot].array.data;
+            w.input[use->slot] = c->tensor[KM_GOLDEN_INPUT][use->slot].data;
     return w;
 }
 
@@ -51,7 +51,9 @@ static void fill_unwritten(const km_golden_case *c, km_bed *bed)
         const double *want = c->tensor[KM_GOLDEN_EXPECTED][use->slot].array.data;
         const km_tensor *t = &bed->args.slot[use->slot];
         float *data = t->data;
-        for (int64_t i = 0; use->access == KM_WRITE && i < t->count; i++)
+        if (use->access == KM_WRITE && t->type == KM_INT32)
+            memset(data, 0x80, (size_t)t->count * sizeof(int32_t)); /* no index */
+        for (int64_t i = 0; use->access == KM_WRITE && t->type != KM_INT32 && i < t->count; i++)
             data[i] = want && isnan(want[i]) ? 0x1p100f : NAN;
     }
 }
@@ -151,26 +153,34 @@ static km_rule element_rule(const km_golden_rule *rule, const float *scale, int6
     return (km_rule){.bound = rule->bound};
 }
 
-void km_golden_compare(const km_golden_case *c, km_slot slot, const float *got, km_figures *figures,
-                       km_golden_worst *worst)
+static double expected_element(const km_npy *a, int64_t i)
 {
+    return a->type == KM_NPY_I8 ? (double)((const int64_t *)a->data)[i]
+                                : ((const double *)a->data)[i];
+}
+
+void km_golden_compare(const km_golden_case *c, km_slot slot, const void *got_data,
+                       km_figures *figures, km_golden_worst *worst)
+{
+    const km_tensor got = {.data = (void *)got_data, .type = km_golden_type(c->op, slot)};
     const km_npy *expected = &c->tensor[KM_GOLDEN_EXPECTED][slot].array;
     const int64_t *mask = c->tensor[KM_GOLDEN_MASK][slot].array.data;
     const float *scale = c->tensor[KM_GOLDEN_SCALE][slot].array.data;
-    const double *want = expected->data;
     for (int64_t i = 0; i < expected->count; i++) {
+        const double want = expected_element(expected, i);
         if (mask && !mask[i])
             continue;
         km_figures one = km_figures_none();
         km_rule rule = element_rule(&c->rule[slot], scale, i);
-        km_compare_one(&rule, got[i], want[i], i, &one);
+        rule.whole = got.type == KM_INT32;
+        km_compare_one(&rule, km_element(&got, i), want, i, &one);
         km_figures_add(figures, &one);
         if (worst->slot < 0 || one.bound_used > worst->used ||
             (one.bound_used == worst->used && one.max_ulp > worst->ulp))
             *worst = (km_golden_worst){.slot = (int)slot,
                                        .index = i,
-                                       .got = (double)got[i],
-                                       .want = want[i],
+                                       .got = km_element(&got, i),
+                                       .want = want,
                                        .ulp = one.max_ulp,
                                        .used = one.bound_used};
     }
@@ -202,7 +212,7 @@ static int share(km_golden_run *run, stage *s)
     for (int i = 0; i < KM_SLOT_COUNT; i++) {
         const km_golden_tensor *t = &s->c->tensor[KM_GOLDEN_EXPECTED][i];
         if (t->recorded)
-            s->result[i] = (float *)(s->verdict + 1) + at;
+            s->result[i] = (int32_t *)(s->verdict + 1) + at;
         at += (size_t)t->array.count;
     }
     return 0;

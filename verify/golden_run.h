@@ -29,13 +29,14 @@ typedef struct km_golden_run {
     char impl[96];
     km_figures figures;
     km_golden_worst worst;
-    const float *got[KM_SLOT_COUNT]; /* what the kernel wrote; NULL when it did not get that far */
+    const void *got
+        [KM_SLOT_COUNT]; /* float or int32_t, as the op says: what the kernel wrote; NULL when it did not get that far */
     void *shared;
     size_t shared_bytes;
 } km_golden_run;
 
 /* The worst element of one tensor, and how many are wrong, under the recorded rule. */
-void km_golden_compare(const km_golden_case *c, km_slot slot, const float *got, km_figures *figures,
+void km_golden_compare(const km_golden_case *c, km_slot slot, const void *got, km_figures *figures,
                        km_golden_worst *worst);
 
 void km_golden_run_open(km_golden_run *run, const km_golden_case *c, const km_backend *backend,

@@ -10,7 +10,16 @@
 /* Names in golden sets that differ from the slot's. */
 static const struct {
     const char *name, *slot;
-} aliases[] = {{"input", "x"}, {"grad_input", "grad_x"}};
+} aliases[] = {{"input", "x"},
+               {"grad_input", "grad_x"},
+               {"logits", "x"},
+               {"grad_logits", "grad_x"},
+               {"loss", "y"},
+               {"grad_loss", "grad_y"},
+               {"new_running_mean", "running_mean"},
+               {"new_running_var", "running_var"},
+               {"batch_mean", "mean"},
+               {"batch_var_biased", "variance"}};
 
 static const struct {
     const char *name;
@@ -105,6 +114,14 @@ static int read_file_name(const char *file, const km_golden_tensor *same_role, c
     return 0;
 }
 
+/* Indices and classes are recorded as int64. */
+static km_npy_type type_of(const km_golden_case *c, km_golden_role role, km_slot slot)
+{
+    int whole = km_golden_type(c->op, slot) == KM_INT32;
+    return whole && (role == KM_GOLDEN_INPUT || role == KM_GOLDEN_EXPECTED) ? KM_NPY_I8
+                                                                            : roles[role].type;
+}
+
 static int read_tensor(const json_t *entry, km_golden_case *c, km_error *error)
 {
     const char *role_name = km_golden_word(entry, "role", error);
@@ -120,7 +137,7 @@ static int read_tensor(const json_t *entry, km_golden_case *c, km_error *error)
     if (t->recorded)
         return km_fail(error, "%s '%s' is listed twice", role_name, name);
     t->recorded = 1;
-    t->array.type = roles[role].type;
+    t->array.type = type_of(c, (km_golden_role)role, (km_slot)slot);
     if (strcmp(dtype, km_npy_type_name(t->array.type)))
         return km_fail(error, "dtype of %s '%s' is '%.20s', must be '%s'", role_name, name, dtype,
                        km_npy_type_name(t->array.type));

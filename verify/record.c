@@ -206,6 +206,8 @@ static json_t *cell_json(const km_cell *cell, const km_result *result)
     put_verdict(o, result);
     if (result->checks)
         put_real(o, "open_ns", result->open_ns);
+    if (result->convert_ns > 0)
+        put_real(o, "convert_ns", result->convert_ns);
     put_real(o, "flops", result->flops);
     put_real(o, "bytes", result->bytes);
     if (result->timing.samples && result->status == KM_OK)

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/case.h"
 #include "core/names.h"
@@ -17,10 +18,35 @@ static void *allocate(int64_t count, size_t size)
     return malloc((size_t)(count ? count : 1) * size);
 }
 
-static void widen(const float *from, double *to, int64_t count)
+static size_t oracle_size(const km_tensor *t)
 {
-    for (int64_t i = 0; i < count; i++)
-        to[i] = from[i];
+    return t->type == KM_INT32 ? sizeof(int32_t) : sizeof(double);
+}
+
+/* From a kernel's tensor to the oracle's: float becomes double, int32_t stays. */
+static void widen(const void *from, const km_tensor *to)
+{
+    const float *f = from;
+    if (to->type == KM_INT32 && to->count)
+        memcpy(to->data, from, (size_t)to->count * sizeof(int32_t));
+    else
+        for (int64_t i = 0; i < to->count; i++)
+            ((double *)to->data)[i] = (double)f[i];
+}
+
+/* The oracle's result as double, whatever its type; takes over the tensor's memory. NULL when out of it. */
+static double *take_result(km_tensor *t)
+{
+    void *data = t->data;
+    if (t->type == KM_INT32) {
+        double *wide = allocate(t->count, sizeof *wide);
+        for (int64_t i = 0; wide && i < t->count; i++)
+            wide[i] = ((const int32_t *)data)[i];
+        free(data);
+        data = wide;
+    }
+    t->data = NULL;
+    return data;
 }
 
 void km_oracle_run(const km_op *op, const km_pass *pass, km_args *args)
@@ -31,9 +57,15 @@ void km_oracle_run(const km_op *op, const km_pass *pass, km_args *args)
 static void fill_slot(km_work *w, const km_use *use, uint64_t seed)
 {
     char name[96];
+    const km_tensor *t = &w->shape.slot[use->slot];
     snprintf(name, sizeof name, "%s/%s", w->op->name, km_slot_name[use->slot]);
-    km_fill_random(w->input[use->slot], w->shape.slot[use->slot].count, use->fill,
-                   km_stream(seed, name));
+    const uint64_t key = km_stream(seed, name);
+    if (use->type == KM_INT32)
+        km_fill_classes(w->input[use->slot], t->count, w->params.dim[KM_DIM_C],
+                        (int32_t)w->params.attr[KM_IGNORE_INDEX], key);
+    else
+        km_fill_random(w->input[use->slot], t->count, w->integers ? KM_FILL_INTEGER : use->fill,
+                       key);
 }
 
 /* A double tensor per slot of `shape`; -1 when out of memory. */
@@ -41,8 +73,9 @@ static int open_double(km_args *args, const km_args *shape)
 {
     *args = *shape;
     for (int s = 0; s < KM_SLOT_COUNT; s++) {
-        args->slot[s].data =
-            shape->slot[s].ndim ? allocate(shape->slot[s].count, sizeof(double)) : NULL;
+        args->slot[s].data = shape->slot[s].ndim
+                                 ? allocate(shape->slot[s].count, oracle_size(&shape->slot[s]))
+                                 : NULL;
         if (shape->slot[s].ndim && !args->slot[s].data)
             return -1;
     }
@@ -55,17 +88,28 @@ static void close_double(km_args *args)
         free(args->slot[s].data);
 }
 
+static int work_open(km_work *w, const km_op *op, const km_pass *pass, const km_case *c,
+                     int integers, uint64_t seed, km_error *error);
+
+static void narrow(const double *from, void *to, const km_tensor *t)
+{
+    for (int64_t i = 0; i < t->count; i++)
+        if (t->type == KM_INT32)
+            ((int32_t *)to)[i] = (int32_t)from[i];
+        else
+            ((float *)to)[i] = (float)from[i];
+}
+
 /* Slots the forward pass saved: rounded to float, as a float forward pass would hand them on. */
 static int fill_saved(km_work *w, uint64_t seed, km_error *error)
 {
     const km_pass *forward = km_pass_find(w->op, "forward");
     km_work saved;
-    if (!forward || km_work_open(&saved, w->op, forward, &w->params, seed, error))
+    if (!forward || work_open(&saved, w->op, forward, &w->params, w->integers, seed, error))
         return -1;
     for (const km_use *use = w->pass->use; use->access != KM_END; use++)
         if (use->access == KM_READ && use->fill == KM_FILL_SAVED)
-            for (int64_t i = 0; i < w->shape.slot[use->slot].count; i++)
-                w->input[use->slot][i] = (float)saved.want[use->slot][i];
+            narrow(saved.want[use->slot], w->input[use->slot], &w->shape.slot[use->slot]);
     km_work_close(&saved);
     return 0;
 }
@@ -87,10 +131,10 @@ static int fill_inputs(km_work *w, uint64_t seed, km_error *error)
     return saved ? fill_saved(w, seed, error) : 0;
 }
 
-int km_work_open(km_work *w, const km_op *op, const km_pass *pass, const km_case *c, uint64_t seed,
-                 km_error *error)
+static int work_open(km_work *w, const km_op *op, const km_pass *pass, const km_case *c,
+                     int integers, uint64_t seed, km_error *error)
 {
-    *w = (km_work){.op = op, .pass = pass, .params = *c};
+    *w = (km_work){.op = op, .pass = pass, .params = *c, .integers = integers};
     km_args_shape(op, pass, c, &w->shape);
     if (fill_inputs(w, seed, error) || km_work_oracle(w, error)) {
         km_work_close(w);
@@ -100,14 +144,26 @@ int km_work_open(km_work *w, const km_op *op, const km_pass *pass, const km_case
     return 0;
 }
 
+int km_work_open(km_work *w, const km_op *op, const km_pass *pass, const km_case *c, uint64_t seed,
+                 km_error *error)
+{
+    return work_open(w, op, pass, c, 0, seed, error);
+}
+
+int km_work_open_integers(km_work *w, const km_op *op, const km_pass *pass, const km_case *c,
+                          uint64_t seed, km_error *error)
+{
+    return work_open(w, op, pass, c, 1, seed, error);
+}
+
 /* How the bound of a slot scales: S of a sum; for gradients, whose bounds are stated for |grad_y| <= 2,
  * by a larger grad_y. */
 static double *make_scale(const km_work *w, const km_args *oracle, const km_use *use)
 {
     const km_tensor *g = &oracle->slot[KM_GRAD_Y];
     int64_t count = w->shape.slot[use->slot].count;
-    int sum = use->gate.kind == KM_SUM, by_gradient = g->data && g->count == count;
-    if (!sum && !by_gradient)
+    int sum = use->gate.kind == KM_SUM || use->scaled, by_gradient = g->data && g->count == count;
+    if ((!sum && !by_gradient) || !count)
         return NULL;
     double *scale = allocate(count, sizeof *scale);
     if (scale && sum)
@@ -128,17 +184,19 @@ int km_work_oracle(km_work *w, km_error *error)
     }
     for (int s = 0; s < KM_SLOT_COUNT; s++)
         if (w->input[s])
-            widen(w->input[s], oracle.slot[s].data, oracle.slot[s].count);
+            widen(w->input[s], &oracle.slot[s]);
     km_oracle_run(w->op, w->pass, &oracle);
-    for (const km_use *use = w->pass->use; use->access != KM_END; use++) {
-        if (use->access == KM_READ)
-            continue;
-        free(w->want[use->slot]);
-        free(w->scale[use->slot]);
-        w->scale[use->slot] = make_scale(w, &oracle, use);
-        w->want[use->slot] = oracle.slot[use->slot].data;
-        oracle.slot[use->slot].data = NULL; /* now the work's */
-    }
+    for (const km_use *use = w->pass->use; use->access != KM_END; use++)
+        if (use->access != KM_READ) {
+            free(w->scale[use->slot]);
+            w->scale[use->slot] = make_scale(w, &oracle, use);
+        }
+    /* all scales first: they may look at any tensor */
+    for (const km_use *use = w->pass->use; use->access != KM_END; use++)
+        if (use->access != KM_READ) {
+            free(w->want[use->slot]);
+            w->want[use->slot] = take_result(&oracle.slot[use->slot]);
+        }
     close_double(&oracle);
     return 0;
 }
@@ -156,8 +214,11 @@ void km_work_close(km_work *w)
 km_rule km_work_rule(const km_work *w, km_slot slot, int target)
 {
     const km_use *use = km_use_find(w->pass, slot);
+    if (w->integers)
+        return (km_rule){.bound.kind = KM_EXACT, .whole = use->type == KM_INT32};
     km_rule rule = {
         .bound = target ? use->target : use->gate, .scale = w->scale[slot], .flush = !target};
+    rule.whole = use->type == KM_INT32;
     if (rule.bound.kind == KM_SUM)
         rule.terms = w->op->terms(&w->params, slot);
     return rule;

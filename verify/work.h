@@ -14,15 +14,21 @@ typedef struct km_work {
     const km_op *op;
     const km_pass *pass;
     km_case params;
-    km_args shape;                /* counts and dims of every slot; no data */
-    float *input[KM_SLOT_COUNT];  /* of slots that are read */
-    double *want[KM_SLOT_COUNT];  /* of slots that are written: the oracle's result */
+    km_args shape;              /* counts and dims of every slot; no data */
+    void *input[KM_SLOT_COUNT]; /* of slots that are read: float or int32_t, as shape says */
+    double *
+        want[KM_SLOT_COUNT]; /* of slots that are written: the oracle's result, whatever the type */
     double *scale[KM_SLOT_COUNT]; /* of slots that are written: km_rule.scale, or NULL */
+    int integers;                 /* opened with whole numbers: results are exact */
 } km_work;
 
-/* Fills the inputs from the seed and runs the oracle. */
+/* Fills the inputs from the seed and runs the oracle. Opened with km_work_open_integers, inputs hold small
+ * whole numbers. */
 int km_work_open(km_work *work, const km_op *op, const km_pass *pass, const km_case *c,
                  uint64_t seed, km_error *error);
+
+int km_work_open_integers(km_work *work, const km_op *op, const km_pass *pass, const km_case *c,
+                          uint64_t seed, km_error *error);
 
 /* Runs the oracle again after inputs were changed. */
 int km_work_oracle(km_work *work, km_error *error);

@@ -3,6 +3,7 @@
 #include "check.h"
 
 #include "cell_faults_more.h"
+#include "cell_faults_native.h"
 
 #include <stdio.h>
 
@@ -19,10 +20,11 @@ typedef struct subject {
     const char *(*open)(const km_args *args, void **plan);
 } subject;
 
-#define FAULT(name) #name, "relu", "forward", name, OWN
-#define SILU(name)  #name, "silu", "forward", name, OWN
-#define BACK(name)  #name, "relu", "backward", name, OWN
-#define PRELU(name) #name, "prelu", "backward", name, OWN
+#define FAULT(name)          #name, "relu", "forward", name, OWN
+#define SILU(name)           #name, "silu", "forward", name, OWN
+#define BACK(name)           #name, "relu", "backward", name, OWN
+#define PRELU(name)          #name, "prelu", "backward", name, OWN
+#define NATIVE(name, reason) FAULT(name), reason, open_reversed
 
 static const subject faults[] = {
     {FAULT(tail_unwritten), "of y wrong; first [1032]: got -nan"},
@@ -84,6 +86,10 @@ static const subject faults[] = {
     {PRELU(weight_accumulates), "of grad_weight wrong"},
     {PRELU(weight_off), "of grad_weight wrong"},
     {PRELU(weight_loses_one), "of grad_weight wrong"},
+    {NATIVE(in_order_only, "native layout: ")},
+    {NATIVE(past_the_padding, " of y past its end")},
+    {NATIVE(native_input_modified, " inside input x")},
+    {NATIVE(native_unwritten, "native layout: ")},
 };
 
 /* Right by the promises they make; the last column is what the notes must say. */
@@ -94,6 +100,7 @@ static const subject rights[] = {
     {SILU(right_silu) | TEAM},
     {BACK(right_backward)},
     {PRELU(right_prelu_backward)},
+    {NATIVE(right, NULL)},
     {"five_millionths, gate", "silu", "forward", five_millionths, KM_HOLDS_EDGES},
     {"cuts_tail, gate", "silu", "forward", cuts_tail, KM_HOLDS_EDGES},
     {"flushes, gate", "relu", "forward", flushes, KM_HOLDS_EDGES},
@@ -102,7 +109,13 @@ static const subject rights[] = {
 
 static void examine(const subject *s, uint64_t seed, km_result *result)
 {
-    const km_kernel list[] = {{.op = s->op, .pass = s->pass, .run = s->run, .open = s->open}, {0}};
+    km_kernel list[] = {{.op = s->op, .pass = s->pass, .run = s->run, .open = s->open}, {0}};
+    if (s->open == open_reversed) {
+        list->native_count = padded;
+        list->to_native = reverse_in;
+        list->from_native = reverse_out;
+        list->close = free;
+    }
     const km_kernel *const kernels[] = {list, NULL};
     const km_backend backend = {
         .abi = KM_ABI, .flags = s->flags, .name = "faulty", .kernels = kernels};

@@ -186,6 +186,27 @@ static void nan_tolerance(void **state)
     assert_false(accepts((km_rule){sum, .terms = 3, .scale = &none}, 2, 1));
 }
 
+static void compare(const km_rule *rule, const float *got, const double *want, int64_t count,
+                    km_figures *f)
+{
+    const km_tensor t = {.data = (float *)got, .count = count, .ndim = 1, .dim = {count}};
+    km_compare(rule, &t, want, f);
+}
+
+/* Whole numbers are compared as they are: float has no room for 2^24 + 1. */
+static void whole_numbers_keep_their_bits(void **state)
+{
+    const int32_t got[] = {16777217, -1};
+    const double want[] = {16777216, -1};
+    const km_tensor t = {
+        .data = (int32_t *)got, .count = 2, .ndim = 1, .dim = {2}, .type = KM_INT32};
+    km_figures f = km_figures_none();
+    (void)state;
+    km_compare(&(km_rule){.bound.kind = KM_EXACT, .whole = 1}, &t, want, &f);
+    assert_int_equal(f.wrong, 1);
+    assert_int_equal(f.first_wrong, 0);
+}
+
 static void figures_of_a_tensor(void **state)
 {
     enum { COUNT = 67 };
@@ -199,7 +220,7 @@ static void figures_of_a_tensor(void **state)
         got[bad] = -got[bad];
         got[COUNT - 1] = NAN;
         km_figures f = km_figures_none();
-        km_compare(&rule, got, want, COUNT, &f);
+        compare(&rule, got, want, COUNT, &f);
         assert_int_equal(f.elements, COUNT);
         assert_int_equal(f.wrong, bad == COUNT - 1 ? 1 : 2);
         assert_int_equal(f.first_wrong, bad);
@@ -214,11 +235,11 @@ static void figures_add_up(void **state)
     const km_rule rule = {two_ulp};
     km_figures all = km_figures_none();
     (void)state;
-    km_compare(&rule, a, want_a, 0, &all);
+    compare(&rule, a, want_a, 0, &all);
     assert_int_equal(all.elements, 0);
     assert_int_equal(all.first_wrong, -1);
-    km_compare(&rule, a, want_a, 3, &all);
-    km_compare(&rule, b, want_b, 2, &all);
+    compare(&rule, a, want_a, 3, &all);
+    compare(&rule, b, want_b, 2, &all);
     assert_int_equal(all.elements, 5);
     assert_int_equal(all.wrong, 3);
     assert_int_equal(all.first_wrong, 2); /* of the first call that had one */
@@ -230,12 +251,19 @@ static void figures_add_up(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(ulp_errors),     cmocka_unit_test(ulp_of_other_classes),
-        cmocka_unit_test(classes),        cmocka_unit_test(largest_and_infinity),
-        cmocka_unit_test(nan_payloads),   cmocka_unit_test(exact_rule),
-        cmocka_unit_test(ulp_rule),       cmocka_unit_test(mixed_rule),
-        cmocka_unit_test(sum_rule),       cmocka_unit_test(flush_allowance),
-        cmocka_unit_test(nan_tolerance),  cmocka_unit_test(figures_of_a_tensor),
+        cmocka_unit_test(ulp_errors),
+        cmocka_unit_test(ulp_of_other_classes),
+        cmocka_unit_test(classes),
+        cmocka_unit_test(largest_and_infinity),
+        cmocka_unit_test(nan_payloads),
+        cmocka_unit_test(exact_rule),
+        cmocka_unit_test(ulp_rule),
+        cmocka_unit_test(mixed_rule),
+        cmocka_unit_test(sum_rule),
+        cmocka_unit_test(flush_allowance),
+        cmocka_unit_test(nan_tolerance),
+        cmocka_unit_test(figures_of_a_tensor),
+        cmocka_unit_test(whole_numbers_keep_their_bits),
         cmocka_unit_test(figures_add_up),
     };
     return cmocka_run_group_tests_name("compare", tests, NULL, NULL);

@@ -191,7 +191,7 @@ static int load(const char *name, km_error *error)
 static const struct {
     const char *name, *want;
 } plugins[] = {
-    {"abi", "plugin ABI version 99, this kernelmark has 1: rebuild the plugin"},
+    {"abi", "plugin ABI version 99, this kernelmark has 2: rebuild the plugin"},
     {"symbol", "no symbol 'kernelmark_backend'; is it a kernelmark plugin?"},
     {"op", "kernel for unknown op 'conv9d'"},
     {"pass", "op 'relu' has no pass 'sideways'"},

@@ -1,0 +1,172 @@
+/* golden_params.c: the params of a recording become attributes and sizes of a case.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+#include "core/names.h"
+#include "verify/golden_json.h"
+
+/* Attributes whose names differ. */
+static const struct {
+    const char *name, *attr;
+} aliases[] = {{"padding", "pad"}, {"elementwise_affine", "affine"}};
+
+/* Params that are sizes: of each number, the letter it goes to ('-': none; 'c' takes further numbers as factors
+ * where `product`). One number for two letters means both. */
+static const struct {
+    const char *name, *letters;
+    int product;
+} sizes[] = {
+    {"kernel_size", "rs", 0}, {"input_size", "nchw", 0}, {"weight_size", "k-rs", 0},
+    {"output_size", "pq", 0}, {"in_channels", "c", 0},   {"out_channels", "k", 0},
+    {"in_features", "c", 0},  {"out_features", "k", 0},  {"normalized_shape", "c", 1},
+};
+
+/* ---- attributes ----------------------------------------------------------------------------- */
+
+static const char *attr_candidate(size_t i, const void *op_)
+{
+    const km_op *op = op_;
+    return i < (size_t)op->attrs ? km_attr_name[op->attr[i].attr] : NULL;
+}
+
+static const km_attr_spec *find_attr(const km_op *op, const char *name)
+{
+    for (size_t i = 0; i < sizeof aliases / sizeof *aliases; i++)
+        if (!strcmp(aliases[i].name, name))
+            name = aliases[i].attr;
+    for (int i = 0; i < op->attrs; i++)
+        if (!strcmp(km_attr_name[op->attr[i].attr], name))
+            return &op->attr[i];
+    return NULL;
+}
+
+static int read_choice(const km_attr_spec *a, const json_t *json, double *value, km_error *error)
+{
+    const char *choice = json_string_value(json);
+    for (int i = 0; choice && a->choices[i]; i++)
+        if (!strcmp(a->choices[i], choice)) {
+            *value = i;
+            return 0;
+        }
+    return km_fail(error, "param '%s' cannot be '%.40s'; first choice: '%s'", km_attr_name[a->attr],
+                   choice ? choice : "a value that is no string", a->choices[0]);
+}
+
+static int read_number(const km_attr_spec *a, const json_t *json, double *value, km_error *error)
+{
+    double number = json_is_true(json) ? 1 : json_number_value(json);
+    /* beyond float there is no conversion */
+    if ((!json_is_number(json) && !json_is_boolean(json)) || !(fabs(number) <= FLT_MAX))
+        return km_fail(error, "param '%s' must be a number that a float can hold",
+                       km_attr_name[a->attr]);
+    *value = (float)number;
+    return 0;
+}
+
+static int read_pair(const km_attr_spec *a, const json_t *json, km_case *c, km_error *error)
+{
+    if (json_array_size(json) != 2)
+        return km_fail(error, "param '%s' must be a number or a pair of them",
+                       km_attr_name[a->attr]);
+    return read_number(a, json_array_get(json, 0), &c->attr[a->attr], error) ||
+           read_number(a, json_array_get(json, 1), &c->attr[a->pair], error);
+}
+
+static int read_attr(const km_attr_spec *a, const json_t *json, km_case *c, km_error *error)
+{
+    if (json_is_null(json))
+        return 0;
+    if (a->choices)
+        return read_choice(a, json, &c->attr[a->attr], error);
+    if (a->pair && json_is_array(json))
+        return read_pair(a, json, c, error);
+    if (read_number(a, json, &c->attr[a->attr], error))
+        return -1;
+    if (a->pair)
+        c->attr[a->pair] = c->attr[a->attr];
+    return 0;
+}
+
+/* ---- sizes ---------------------------------------------------------------------------------- */
+
+static int dim_of(const km_op *op, char letter)
+{
+    for (int i = 0; i < op->dims; i++)
+        if (*km_dim_name[op->dim[i].dim] == letter)
+            return op->dim[i].dim;
+    return -1;
+}
+
+static int read_size(const char *name, const json_t *json, int64_t *size, km_error *error)
+{
+    if (!json_is_integer(json) || json_integer_value(json) < 0)
+        return km_fail(error, "param '%s' must hold whole numbers, 0 or more", name);
+    *size = json_integer_value(json);
+    return 0;
+}
+
+/* All numbers multiplied: normalized_shape. */
+static int read_product(const char *name, const json_t *json, int64_t *size, km_error *error)
+{
+    int64_t one = 0;
+    size_t n = json_array_size(json);
+    *size = 1;
+    for (size_t i = 0; i < n; i++)
+        if (read_size(name, json_array_get(json, i), &one, error) ||
+            (__builtin_mul_overflow(*size, one, size) &&
+             km_fail(error, "param '%s' is larger than any tensor", name)))
+            return -1;
+    return n ? 0 : read_size(name, json, size, error);
+}
+
+static int read_letters(size_t which, const json_t *json, km_golden_case *c, km_error *error)
+{
+    const char *name = sizes[which].name, *letters = sizes[which].letters;
+    size_t n = strlen(letters);
+    if (json_is_array(json) && json_array_size(json) != n)
+        return km_fail(error, "param '%s' must have %zu numbers", name, n);
+    for (size_t i = 0; i < n; i++) {
+        int dim = dim_of(c->op, letters[i]);
+        int64_t size = 0;
+        if (read_size(name, json_is_array(json) ? json_array_get(json, i) : json, &size, error))
+            return -1;
+        if (dim >= 0)
+            c->params.dim[dim] = size;
+    }
+    return 0;
+}
+
+/* Whether this is a param of sizes for this op: it has the first letter. */
+static int find_sizes(const km_op *op, const char *name)
+{
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+        if (!strcmp(sizes[i].name, name) && dim_of(op, *sizes[i].letters) >= 0)
+            return (int)i;
+    return -1;
+}
+
+static int read_sizes(size_t which, const json_t *json, km_golden_case *c, km_error *error)
+{
+    return sizes[which].product
+               ? read_product(sizes[which].name, json,
+                              &c->params.dim[dim_of(c->op, *sizes[which].letters)], error)
+               : read_letters(which, json, c, error);
+}
+
+int km_golden_read_params(json_t *params, km_golden_case *c, km_error *error)
+{
+    const char *name;
+    json_t *value;
+    json_object_foreach(params, name, value)
+    {
+        const km_attr_spec *a = find_attr(c->op, name);
+        const int which = a ? -1 : find_sizes(c->op, name);
+        if (!a && which < 0)
+            return km_golden_unknown("param", name, km_nearest(name, attr_candidate, c->op), error);
+        if (a ? read_attr(a, value, &c->params, error) : read_sizes((size_t)which, value, c, error))
+            return -1;
+    }
+    return 0;
+}
