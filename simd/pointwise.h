@@ -13,12 +13,19 @@
 /* y from x, or grad_x from (x or y, grad_y); b is a where the op has one input. */
 typedef vf km_point(vf a, vf b, const vf *k);
 
+/* A formula for usual arguments alone: those whose *key, its bits as an unsigned number, is at most
+ * limit. The point gives the same result there, so that no element depends on its neighbours. */
+typedef vf km_usual(vf x, vf *key);
+
 typedef struct km_span {
     float *y;
     const float *a, *b;
     int64_t n;
-    int inputs;  /* 1: b is not read; a constant in every call, so that the test folds away */
-    int vectors; /* in flight, U or MAX_U; likewise a constant */
+    int inputs;      /* 1: b is not read; a constant in every call, so that the test folds away */
+    int vectors;     /* in flight, U or MAX_U; likewise a constant */
+    km_usual *usual; /* or 0: a constant as well */
+    float limit;
+    void (*rare)(float *y, const float *x); /* the point on U vectors, not inlined */
 } km_span;
 
 /* How a loop treats memory: NEAR, what it needs is in the core's own caches; FAR, it asks for the
@@ -73,6 +80,27 @@ KM_INLINE int64_t km_blocks(km_point *f, const vf *k, km_span s, int64_t i, km_r
     return i;
 }
 
+/* The same where U vectors at a time take the formula for usual arguments or else the point. */
+KM_INLINE int64_t km_usual_blocks(km_span s, int64_t i, km_reach reach)
+{
+    for (; i + U * V <= s.n; i += U * V) {
+        vf y[U], key, most = v_set(0);
+        for (int j = 0; j < U; j++) {
+            const int64_t at = i + j * V;
+            km_ahead(s.y + at, s.a + at, 0, reach);
+            y[j] = s.usual(v_load(s.a + at), &key);
+            most = v_max_bits(most, key);
+        }
+        if (__builtin_expect(v_any(v_gt_bits(most, v_set(s.limit))), 0)) {
+            s.rare(s.y + i, s.a + i);
+            continue;
+        }
+        for (int j = 0; j < U; j++)
+            (reach == KM_PAST ? v_stream : v_store)(s.y + i + j * V, y[j]);
+    }
+    return i;
+}
+
 /* KM_PAST starts at the first aligned vector of y and is fenced by the caller. */
 KM_INLINE void km_span_map(km_point *f, const vf *k, km_span s, km_reach reach)
 {
@@ -82,7 +110,7 @@ KM_INLINE void km_span_map(km_point *f, const vf *k, km_span s, km_reach reach)
         i = head < s.n ? head : s.n;
         km_few(f, k, s, 0, i);
     }
-    i = km_blocks(f, k, s, i, reach);
+    i = s.usual ? km_usual_blocks(s, i, reach) : km_blocks(f, k, s, i, reach);
     for (; i < s.n; i += V)
         km_few(f, k, s, i, s.n - i);
 }

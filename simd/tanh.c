@@ -6,14 +6,14 @@
 #include "pointwise.h"
 #include "vmath.h"
 
-/* Interval i is where v_lookup takes entry i for u = 1.775 |x| + 1.154: 8 of equal width while u
+/* Interval i is where v_bits_from_20 gives i for u = 1.775 |x| + 1.154: 8 of equal width while u
  * stays below 2, 8 of twice that width below 4, and so on up to u = 18. There tanh(CENTRE + r) is
  * T0 + r T1 + .. + r^4 T4 to 0.3 ULP (Sollya's fpminimax). CENTRE is chosen near the middle so that
  * tanh(CENTRE) is a float but for 1/1000 ULP; where |x| is small it is 0 and the error relative. */
 enum { CENTRE, T0, T1, T2, T3, T4, ROWS };
 
 /* clang-format off */
-static const float table[ROWS][V_ENTRIES] = {
+static const float table[ROWS][V_ENTRIES] __attribute__((aligned(64))) = {
     [CENTRE] = {
         0x1.1818bcp-1f, 0x1.60392cp-1f, 0x1.a85408p-1f, 0x1.f070ep-1f, 0x1.1c4cep+0f,
         0x1.405d56p+0f, 0x1.646748p+0f, 0x1.88784p+0f, 0x1.be8f76p+0f, 0x1.035de8p+1f,
@@ -69,18 +69,18 @@ static const float table[ROWS][V_ENTRIES] = {
 KM_INLINE vf from_table(vf x)
 {
     const vf a = v_min(v_set(9.25f), v_abs(x)), u = v_fma(a, v_set(1.775f), v_set(1.154f));
-    const vf r = v_sub(a, v_lookup(table[CENTRE], u));
-    vf p = v_fma(v_lookup(table[T4], u), r, v_lookup(table[T3], u));
-    p = v_fma(p, r, v_lookup(table[T2], u));
-    p = v_fma(p, r, v_lookup(table[T1], u));
-    return v_copysign(v_fma(p, r, v_lookup(table[T0], u)), x);
+    const vf i = v_bits_from_20(u), r = v_sub(a, v_lookup(table[CENTRE], i));
+    vf p = v_fma(v_lookup(table[T4], i), r, v_lookup(table[T3], i));
+    p = v_fma(p, r, v_lookup(table[T2], i));
+    p = v_fma(p, r, v_lookup(table[T1], i));
+    return v_copysign(v_fma(p, r, v_lookup(table[T0], i)), x);
 }
 
 KM_INLINE vf hyperbolic(vf x, vf unused, const vf *k)
 {
     (void)unused;
     (void)k;
-    return V_LOOKUP_PAYS ? from_table(x) : v_tanh(x);
+    return v_lookup_pays() ? from_table(x) : v_tanh(x);
 }
 
 KM_INLINE vf gradient(vf y, vf g, const vf *k)

@@ -10,13 +10,16 @@
  *   v_fma(a, b, c)   a b + c;  v_fms  a b - c;  v_fnma  c - a b;  one rounding each
  *   v_min, v_max     (c, x): x unless c is smaller (larger), so a NaN or -0 in x stays
  *   v_gt, v_lt       false where an operand is NaN
+ *   v_gt_bits, v_max_bits   of the bits as unsigned numbers: 0 <= a <= c and no NaN, at one go
+ *   v_any            whether a mask is set in any lane
+ *   v_lookup(table, t)   the entry, of V_ENTRIES that are aligned to sizeof(vf), in the low 5 bits of t
+ *   v_bits_from_20   moved to the lowest place: of a > 0, the low bits of the exponent and the
+ *                    three upper ones of the fraction number its interval
+ *   v_lookup_pays()  whether that is about as fast as an addition
  *   v_pow2_bits(t)   2^n from t = V_TO_BITS + n, n whole, -126 <= n <= 127
  *   v_round_to_bits  the nearest whole number, ties to even, as the bits of the float
  *   v_scale(a, n)    a 2^n rounded once, into subnormals too; n whole, -200 <= n <= 126, and
  *                    a 2^max(n, -100) is a normal number, exact, or NaN
- *   v_lookup(table, a)    of V_ENTRIES floats the one at the bits 20 to 24 of a, a > 0: the two low
- *                    ones of the exponent and the three upper ones of the fraction
- *   V_LOOKUP_PAYS    whether that is as cheap as arithmetic
  *   v_sum            of all lanes, in double
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KM_VEC_H

@@ -13,7 +13,7 @@
 
 typedef __m512 vf;
 typedef __mmask16 vm;
-enum { V = 16, V_LOOKUP_PAYS = 1 };
+enum { V = 16 };
 
 KM_INLINE vm v_lanes(int64_t n)
 {
@@ -129,6 +129,12 @@ KM_INLINE vf v_copysign(vf magnitude, vf sign)
     return _mm512_castsi512_ps(_mm512_ternarylogic_epi32(m, low, s, 0xe2));
 }
 
+KM_INLINE vf v_max_bits(vf a, vf b)
+{
+    const __m512i m = _mm512_max_epu32(_mm512_castps_si512(a), _mm512_castps_si512(b));
+    return _mm512_castsi512_ps(m);
+}
+
 /* ---- comparison ---- */
 
 KM_INLINE vm v_gt(vf a, vf b)
@@ -144,6 +150,16 @@ KM_INLINE vm v_lt(vf a, vf b)
 KM_INLINE vf v_select(vm m, vf yes, vf no)
 {
     return _mm512_mask_blend_ps(m, no, yes);
+}
+
+KM_INLINE vm v_gt_bits(vf a, vf b)
+{
+    return _mm512_cmpgt_epu32_mask(_mm512_castps_si512(a), _mm512_castps_si512(b));
+}
+
+KM_INLINE int v_any(vm m)
+{
+    return m != 0;
 }
 
 /* ---- powers of two ---- */
@@ -163,12 +179,23 @@ KM_INLINE vf v_round_to_bits(vf a)
     return _mm512_castsi512_ps(_mm512_cvtps_epi32(a));
 }
 
-/* ---- tables ---- */
+/* ---- lookup ---- */
 
-KM_INLINE vf v_lookup(const float *table, vf a)
+KM_INLINE vf v_bits_from_20(vf a)
 {
-    const __m512i i = _mm512_srli_epi32(_mm512_castps_si512(a), 20);
-    return _mm512_permutex2var_ps(_mm512_loadu_ps(table), i, _mm512_loadu_ps(table + V));
+    return _mm512_castsi512_ps(_mm512_srli_epi32(_mm512_castps_si512(a), 20));
+}
+
+KM_INLINE vf v_lookup(const float *table, vf t)
+{
+    const __m512 low = _mm512_load_ps(table), high = _mm512_load_ps(table + V);
+    return _mm512_permutex2var_ps(low, _mm512_castps_si512(t), high);
+}
+
+/* One instruction. */
+KM_INLINE int v_lookup_pays(void)
+{
+    return 1;
 }
 
 /* ---- reduction ---- */
