@@ -257,7 +257,8 @@ int km_command_bench(const km_options *options)
         return KM_EXIT_NOISY;
     km_command_tail(options, tail, sizeof tail);
     s.suite.verify.command_tail = tail;
-    if (open_session(&s, "bench", &error))
+    if (km_outfile_check(options->gbench, &error) || km_outfile_check(options->junit, &error) ||
+        open_session(&s, "bench", &error))
         return km_complain(KM_EXIT_INTERNAL, &error);
     int code = run_groups(&s);
     if (code)

@@ -232,7 +232,8 @@ static int run_cells(session *s)
     if (!s->results || km_setup_threads(s->options, &threads, &error))
         return KM_EXIT_INTERNAL;
     const km_run_facts facts = {.command = "verify", .seed = s->verify.seed, .threads = threads};
-    if (km_record_open(&s->recorder, s->options->json, &facts, &error))
+    if (km_outfile_check(s->options->junit, &error) ||
+        km_record_open(&s->recorder, s->options->json, &facts, &error))
         return km_complain(KM_EXIT_INTERNAL, &error);
     for (size_t first = 0, end; first < s->cells.count; first = end) {
         for (end = first;

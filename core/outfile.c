@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -14,6 +15,62 @@ static int is_special(const char *path)
 {
     struct stat s;
     return !stat(path, &s) && !S_ISREG(s.st_mode) && !S_ISDIR(s.st_mode);
+}
+
+/* ---- a signal in the middle of writing: nothing half-written stays ---- */
+
+enum { MOST_OPEN = 8 };
+static struct {
+    const km_outfile *file; /* NULL: free */
+    char path[sizeof((km_outfile *)0)->temporary];
+} open_files[MOST_OPEN];
+static pid_t owner; /* not children, which have the same handlers */
+
+static void remove_all(int signal_number)
+{
+    for (int i = 0; i < MOST_OPEN && getpid() == owner; i++)
+        if (open_files[i].file)
+            unlink(open_files[i].path);
+    signal(signal_number, SIG_DFL);
+    raise(signal_number);
+}
+
+static void watch(const km_outfile *out)
+{
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+    owner = getpid();
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
+        if (signal(signals[i], remove_all) == SIG_IGN)
+            signal(signals[i], SIG_IGN); /* nohup */
+    for (int i = 0; i < MOST_OPEN; i++)
+        if (!open_files[i].file) {
+            memcpy(open_files[i].path, out->temporary, sizeof out->temporary);
+            open_files[i].file = out;
+            return;
+        }
+}
+
+static void forget(const km_outfile *out)
+{
+    for (int i = 0; i < MOST_OPEN; i++)
+        if (open_files[i].file == out)
+            open_files[i].file = NULL;
+}
+
+/* ---- opening and closing ---- */
+
+int km_outfile_check(const char *path, km_error *error)
+{
+    km_outfile out;
+    if (!path || !strcmp(path, "-"))
+        return 0;
+    if (is_special(path)) /* opening a fifo would wait for its reader */
+        return access(path, W_OK) ? km_fail(error, "cannot write %s: %s", path, strerror(errno))
+                                  : 0;
+    if (km_outfile_open(&out, path, error))
+        return -1;
+    km_outfile_abort(&out);
+    return 0;
 }
 
 int km_outfile_open(km_outfile *out, const char *path, km_error *error)
@@ -36,6 +93,8 @@ int km_outfile_open(km_outfile *out, const char *path, km_error *error)
         *out->temporary = 0;
         return km_fail(error, "cannot write %s: %s", path, strerror(errno));
     }
+    if (*out->temporary)
+        watch(out);
     return 0;
 }
 
@@ -76,6 +135,7 @@ int km_outfile_commit(km_outfile *out, km_error *error)
         km_outfile_abort(out);
         return km_fail(error, "cannot write %s: %s", out->path, strerror(why ? why : EIO));
     }
+    forget(out);
     return 0;
 }
 
@@ -86,4 +146,5 @@ void km_outfile_abort(km_outfile *out)
     out->stream = NULL;
     if (*out->temporary)
         unlink(out->temporary);
+    forget(out);
 }

@@ -13,7 +13,10 @@ typedef struct km_outfile {
     char temporary[4112]; /* beside it, until commit */
 } km_outfile;
 
-/* Opens a temporary file beside path; "-" opens standard output. */
+/* Whether path (NULL and "-": always) can be written at all: asked before the work whose result goes there. */
+int km_outfile_check(const char *path, km_error *error);
+
+/* Opens a temporary file beside path; "-" opens standard output. SIGINT and SIGTERM remove it. */
 int km_outfile_open(km_outfile *out, const char *path, km_error *error);
 
 /* Flushes, checks for write errors (a full disk) and renames. On failure nothing is left behind. */

@@ -27,6 +27,23 @@ for arguments in "list relu" "verify ${small[*]}" "report run.jsonl" "verify ${s
     lacks err Success
 done
 
+# said before the work is done, not after it
+expect 4 "cannot write nowhere/file" verify "${small[@]}" --junit nowhere/file
+lacks out ok
+
+# interrupted: nothing lies about
+for signal in HUP TERM; do
+    "$kernelmark" verify --json cut.jsonl >/dev/null 2>&1 &
+    for _ in {1..100}; do
+        compgen -G 'cut.jsonl*' >/dev/null && break
+        sleep 0.05
+    done
+    compgen -G 'cut.jsonl.*.tmp' >/dev/null || fail "a run does not write aside"
+    kill -$signal $!
+    wait $! 2>/dev/null
+    compgen -G 'cut.jsonl*' >/dev/null && fail "an interrupted run leaves a file"
+done
+
 # a disk that fills up half-way: the old file stays, nothing lies beside it
 cp run.jsonl old.jsonl
 find . >before
