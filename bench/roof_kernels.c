@@ -8,13 +8,9 @@
 
 #include "bench/roof_vector.h"
 
-/* As many independent chains as fit beside a constant and a product: an FMA unit takes 4 to 5
- * cycles and there are two of them (four on large ARM cores), so 10 (16) must be under way. */
-#if KM_ROOF_BYTES == 64 || defined __aarch64__
-enum { CHAINS = 16 };
-#else
-enum { CHAINS = 14 };
-#endif
+/* Independent chains: an FMA unit takes 4 to 5 cycles and there are two of them (four on large ARM
+ * cores), so 10 (16) must be under way. */
+enum { CHAINS = KM_ROOF_CHAINS };
 enum { LANES = KM_ROOF_BYTES / 4, UNROLL = KM_ROOF_STEP / 64, CHUNK = UNROLL * KM_ROOF_BYTES };
 
 /* x += x f is one instruction whether a multiply-add overwrites a factor (x86) or the addend (ARM).
