@@ -1,6 +1,5 @@
 /* conv2d.c: convolution of plain NCHW tensors. SPDX-License-Identifier: Apache-2.0 */
-#include "kernelmark.h"
-#include "vec.h"
+#include "conv2d_passes.h"
 
 /* ---- backward_bias: grad_bias[k] = sum of grad_y's planes k ---- */
 
@@ -36,6 +35,22 @@ static void backward_bias(const km_args *args)
 
 extern const km_kernel KM_KERNELS(conv2d)[];
 const km_kernel KM_KERNELS(conv2d)[] = {
+    {.op = "conv2d",
+     .pass = "forward",
+     .open = km_conv_forward_open,
+     .run = km_conv_direct_run,
+     .close = km_conv_direct_close,
+     .describe = km_conv_direct_describe,
+     .run_part = km_conv_direct_part,
+     .phases = 2},
+    {.op = "conv2d",
+     .pass = "backward_data",
+     .open = km_conv_backward_data_open,
+     .run = km_conv_direct_run,
+     .close = km_conv_direct_close,
+     .describe = km_conv_direct_describe,
+     .run_part = km_conv_direct_part,
+     .phases = 2},
     {.op = "conv2d", .pass = "backward_bias", .run = backward_bias},
     {0},
 };
