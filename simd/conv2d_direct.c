@@ -20,6 +20,7 @@ typedef struct stage {
     km_conv_cuts cut;
     int64_t chunk;     /* channels */
     int64_t *offset;   /* of the terms of a chunk */
+    int64_t *tap;      /* those used, in the kernel */
     int64_t weights;   /* where its packed weights start */
     int64_t plane_set; /* floats of a chunk's planes */
     int in_place;      /* 1x1: full panels are read where they lie */
@@ -56,18 +57,37 @@ static int64_t tile_start(int64_t results, int64_t tile)
 
 /* ---- weights ---- */
 
+/* Rows of `terms` neighbours each, w_result apart: to terms of `rows` neighbours. */
+static void pack_turned(const plan *p, const float *w, int64_t rows, int64_t terms,
+                        const int64_t *wanted, int64_t count, float *to)
+{
+    for (int64_t m = 0; m < rows; m += V)
+        for (int64_t t = 0, next = 0; next < count; t += V) {
+            vf r[V];
+            for (int i = 0; i < V; i++)
+                r[i] = m + i < rows ? v_load_n(w + (m + i) * p->w_result + t, terms - t) : v_set(0);
+            v_transpose(r);
+            for (; next < count && (wanted ? wanted[next] : next) < t + V; next++)
+                v_store_n(to + next * rows + m, r[(wanted ? wanted[next] : next) - t], rows - m);
+        }
+}
+
 /* Chunks; in them tiles; in them terms, each with its rows side by side. */
 static void pack_tile(const plan *p, const stage *s, const float *weight, int64_t from,
                       int64_t rows, int64_t channels, float *to)
 {
-    for (int64_t c = 0; c < channels; c++)
-        for (int64_t i = 0; i < s->h.count; i++)
-            for (int64_t j = 0; j < s->w.count; j++) {
-                const float *w = weight + c * p->w_source + from * p->w_result +
-                                 s->h.index[i] * p->shape.w.kernel + s->w.index[j];
-                for (int64_t m = 0; m < rows; m++)
-                    *to++ = w[m * p->w_result];
-            }
+    const int64_t taps = p->shape.h.kernel * p->shape.w.kernel, used = s->h.count * s->w.count;
+    const float *w = weight + from * p->w_result;
+    if (p->w_source == taps && used == taps) {
+        pack_turned(p, w, rows, channels * taps, NULL, channels * taps, to);
+        return;
+    }
+    for (int64_t c = 0; c < channels; c++, w += p->w_source, to += used * rows)
+        if (p->w_result == 1)
+            for (int64_t m = 0; m < rows; m += V)
+                v_store_n(to + m, v_load_n(w + m, rows - m), rows - m);
+        else
+            pack_turned(p, w, rows, taps, s->tap, used, to);
 }
 
 static void pack_chunk(const plan *p, const stage *s, const float *weight, int64_t channel,
@@ -298,7 +318,7 @@ static void run_blocks(const plan *p, const km_args *args, int64_t part)
     }
 }
 
-void km_conv_direct_part(const km_args *args, int phase, int part)
+static void run_part(const km_args *args, int phase, int part)
 {
     const plan *p = args->plan;
     if (phase == 0)
@@ -307,16 +327,9 @@ void km_conv_direct_part(const km_args *args, int phase, int part)
         run_blocks(p, args, part);
 }
 
-void km_conv_direct_run(const km_args *args)
-{
-    for (int phase = 0; phase < 2; phase++)
-        for (int64_t part = 0; part < ((const plan *)args->plan)->parts; part++)
-            km_conv_direct_part(args, phase, (int)part);
-}
-
 /* ---- plans ---- */
 
-void km_conv_direct_close(void *plan_)
+static void close(void *plan_)
 {
     plan *p = plan_;
     if (!p)
@@ -354,9 +367,13 @@ static int open_offsets(const plan *p, stage *s)
 {
     const km_conv_block b = {&s->h, &s->w, .layout = s->cut.rows};
     const int64_t terms = terms_of(s, s->chunk);
-    s->offset = malloc((size_t)(2 * terms + 1) * sizeof *s->offset);
+    const int64_t taps = s->h.count * s->w.count;
+    s->offset = malloc((size_t)(2 * terms + taps + 1) * sizeof *s->offset);
     if (!s->offset)
         return -1;
+    s->tap = s->offset + 2 * terms;
+    for (int64_t t = 0; t < taps; t++)
+        s->tap[t] = s->h.index[t / s->w.count] * p->shape.w.kernel + s->w.index[t % s->w.count];
     s->plane_set = s->chunk * km_conv_planes(&b) + TILE_COLUMNS;
     km_conv_offsets(&b, s->chunk, s->offset);
     for (int64_t i = 0; s->in_place && i < terms; i++) {
@@ -438,26 +455,29 @@ static const char *open(const km_args *args, void **out, int forward)
         failed = failed || open_work(p);
     }
     if (failed)
-        km_conv_direct_close(p);
+        close(p);
     else
         *out = p;
     return failed ? "out of memory" : NULL;
 }
 
-const char *km_conv_forward_open(const km_args *args, void **plan_)
+static const char *open_forward(const km_args *args, void **plan_)
 {
     return open(args, plan_, 1);
 }
 
-const char *km_conv_backward_data_open(const km_args *args, void **plan_)
+static const char *open_backward_data(const km_args *args, void **plan_)
 {
     return open(args, plan_, 0);
 }
 
-void km_conv_direct_describe(const void *plan_, km_kernel_info *info)
+static void describe(const void *plan_, km_kernel_info *info)
 {
     const plan *p = plan_;
     static const char impl[] = "direct, tiles over copied rows";
     memcpy(info->impl, impl, sizeof impl);
     info->workspace_bytes = (p->packed_floats + p->parts * p->work) * (int64_t)sizeof *p->packed;
 }
+
+const km_conv_algorithm km_conv_forward = {open_forward, run_part, close, describe, 2};
+const km_conv_algorithm km_conv_backward_data = {open_backward_data, run_part, close, describe, 2};

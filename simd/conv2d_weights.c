@@ -299,7 +299,7 @@ static void sum_part(const plan *p, const km_args *args, int64_t part)
     }
 }
 
-void km_conv_weights_part(const km_args *args, int phase, int part)
+static void run_part(const km_args *args, int phase, int part)
 {
     const plan *p = args->plan;
     if (phase == 0)
@@ -308,16 +308,9 @@ void km_conv_weights_part(const km_args *args, int phase, int part)
         sum_part(p, args, part);
 }
 
-void km_conv_weights_run(const km_args *args)
-{
-    for (int phase = 0; phase < 2; phase++)
-        for (int64_t part = 0; part < ((const plan *)args->plan)->parts; part++)
-            km_conv_weights_part(args, phase, (int)part);
-}
-
 /* ---- plans ---- */
 
-void km_conv_weights_close(void *plan_)
+static void close(void *plan_)
 {
     plan *p = plan_;
     if (!p)
@@ -368,7 +361,7 @@ static int open_plan(plan *p)
     return open_work(p);
 }
 
-const char *km_conv_weights_open(const km_args *args, void **out)
+static const char *open(const km_args *args, void **out)
 {
     plan *p = calloc(1, sizeof *p);
     if (!p)
@@ -376,17 +369,19 @@ const char *km_conv_weights_open(const km_args *args, void **out)
     *p = (plan){.shape = km_conv_shape_of(args->params), .cuts = 1};
     p->parts = km_max64(1, args->threads);
     if (open_plan(p)) {
-        km_conv_weights_close(p);
+        close(p);
         return "out of memory";
     }
     *out = p;
     return NULL;
 }
 
-void km_conv_weights_describe(const void *plan_, km_kernel_info *info)
+static void describe(const void *plan_, km_kernel_info *info)
 {
     const plan *p = plan_;
     static const char impl[] = "direct, grad_y transposed";
     memcpy(info->impl, impl, sizeof impl);
     info->workspace_bytes = p->floats * (int64_t)sizeof(float);
 }
+
+const km_conv_algorithm km_conv_backward_weights = {open, run_part, close, describe, 2};
