@@ -14,7 +14,9 @@
  *   v_round_to_bits  the nearest whole number, ties to even, as the bits of the float
  *   v_scale(a, n)    a 2^n rounded once, into subnormals too; n whole, -200 <= n <= 126, and
  *                    a 2^max(n, -100) is a normal number, exact, or NaN
- *   v_sum            of all lanes, in double
+ *   v_split(a, &n)   m in [0.707, 1.414] with a = m 2^n, of normal numbers a > 0
+ *   v_sum            of all lanes, in double;  v_sum_float  in float
+ *   v_largest        of all lanes, none of them NaN
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KM_VEC_H
 #define KM_VEC_H
