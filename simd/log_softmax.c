@@ -31,7 +31,7 @@ static void forward_rows(const km_args *args, km_range rows, int64_t n, int unus
         float *y = (float *)args->slot[KM_Y].data + r * n;
         km_row row;
         km_row_read(&row, 0, x, n, 0);
-        const vf max = v_set(row.max), log_sum = v_log(v_set((float)row.sum));
+        const vf max = v_set(row.max), log_sum = v_log_of_sum(v_set((float)row.sum));
         int64_t i = 0;
         for (; i + V <= n; i += V)
             v_store(y + i, v_sub(v_sub(v_load(x + i), max), log_sum));

@@ -23,15 +23,6 @@ KM_INLINE void forward_held(const km_args *args, km_range rows, int64_t n, int k
     }
 }
 
-static void scale_chunk(float *y, int64_t n, float by)
-{
-    const vf scale = v_set(by);
-    int64_t i = 0;
-    for (; i + V <= n; i += V)
-        v_store(y + i, v_mul(v_load(y + i), scale));
-    v_store_n(y + i, v_mul(v_load_n(y + i, n - i), scale), n - i);
-}
-
 static void forward_rows(const km_args *args, km_range rows, int64_t n, int unused)
 {
     (void)unused;
@@ -41,7 +32,7 @@ static void forward_rows(const km_args *args, km_range rows, int64_t n, int unus
         km_row_read(&row, y, (const float *)args->slot[KM_X].data + r * n, n, 1);
         for (int k = 0; k < row.chunks; k++) {
             const int64_t at = k * row.chunk, m = n - at < row.chunk ? n - at : row.chunk;
-            scale_chunk(y + at, m, (float)(row.factor[k] / row.sum));
+            km_scale(y + at, m, (float)(row.factor[k] / row.sum));
         }
     }
 }

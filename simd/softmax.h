@@ -97,7 +97,7 @@ typedef struct km_row {
     int chunks;
     float largest[CHUNKS], factor[CHUNKS]; /* factor: exp(largest[k] - max) */
     float max;
-    double sum; /* of exp(x - max) */
+    double sum; /* of exp(x - max); NaN for a row of -inf */
 } km_row;
 
 KM_INLINE void km_row_read(km_row *r, float *y, const float *x, int64_t n, int keep)
@@ -119,6 +119,18 @@ KM_INLINE void km_row_read(km_row *r, float *y, const float *x, int64_t n, int k
         r->factor[k] = km_first_lane(v_exp_term(v_set(r->largest[k] - r->max)));
         r->sum += sum[k] * r->factor[k];
     }
+    if (r->sum == 0) /* nothing but -inf */
+        r->sum = NAN;
+}
+
+/* y by a factor. */
+static inline void km_scale(float *y, int64_t n, float by)
+{
+    const vf scale = v_set(by);
+    int64_t i = 0;
+    for (; i + V <= n; i += V)
+        v_store(y + i, v_mul(v_load(y + i), scale));
+    v_store_n(y + i, v_mul(v_load_n(y + i, n - i), scale), n - i);
 }
 
 /* Up to k vectors, k a constant, of which the last has n - (k - 1) V elements. */

@@ -35,19 +35,6 @@ KM_INLINE vf v_log_of_sum(vf x)
     return v_add(y, v_sub(x, x));
 }
 
-/* NaN for NaN and x < 0, -inf for 0. */
-KM_INLINE vf v_log(vf x)
-{
-    const vf zero = v_set(0), infinity = v_set(INFINITY);
-    const vm tiny = v_lt(x, v_set(0x1p-126f));
-    vf n;
-    const vf m = v_split(v_select(tiny, v_mul(x, v_set(0x1p24f)), x), &n);
-    n = v_select(tiny, v_sub(n, v_set(24)), n);
-    vf y = v_log_parts(v_sub(m, v_set(1)), n);
-    y = v_select(v_gt(x, zero), y, v_select(v_lt(x, zero), v_set(NAN), v_set(-INFINITY)));
-    return v_select(v_lt(x, infinity), y, x);
-}
-
 /* Of a probability x, no less than -100. */
 KM_INLINE vf v_log_of_share(vf x)
 {
