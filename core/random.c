@@ -56,10 +56,11 @@ void km_fill_random(float *data, int64_t count, km_fill kind, uint64_t key)
     for (int64_t i = 0; i < count; i++) {
         uint32_t r[4];
         km_philox((uint64_t)i, key, r);
-        data[i] = (float)(kind == KM_FILL_WIDE      ? wide(r)
-                          : kind == KM_FILL_UNIT    ? unit(r[0])
-                          : kind == KM_FILL_INTEGER ? (double)(r[0] % 7) - 3
-                                                    : gaussian(r[0], r[1]));
+        data[i] = (float)(kind == KM_FILL_WIDE          ? wide(r)
+                          : kind == KM_FILL_UNIT        ? unit(r[0])
+                          : kind == KM_FILL_PROBABILITY ? 0.01 + 0.98 * unit(r[0])
+                          : kind == KM_FILL_INTEGER     ? (double)(r[0] % 7) - 3
+                                                        : gaussian(r[0], r[1]));
     }
 }
 

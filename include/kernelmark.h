@@ -211,6 +211,7 @@ typedef enum km_fill {
     KM_FILL_SAVED,   /* what the forward pass wrote to this slot */
     KM_FILL_CLASS,   /* of KM_INT32: classes below c, now and then ignore_index */
     KM_FILL_INTEGER, /* whole numbers in [-3, 3]; never asked for by a pass: see exact_on_integers */
+    KM_FILL_PROBABILITY, /* uniform in (0.01, 0.99): no closer to certainty than derivatives can be checked */
 } km_fill;
 
 typedef struct km_use {

@@ -22,7 +22,9 @@
  *                    a 2^max(n, -100) is a normal number, exact, or NaN
  *   v_transpose(a)   of V vectors, in place
  *   TILE_ROWS, TILE_VECTORS, TILE_HEIGHTS, TILE_WIDTHS   of the register tile in tile.h
- *   v_sum            of all lanes, in double
+ *   v_split(a, &n)   m in [0.707, 1.414] with a = m 2^n, of normal numbers a > 0
+ *   v_sum            of all lanes, in double;  v_sum_float  in float
+ *   v_largest        of all lanes, none of them NaN
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KM_VEC_H
 #define KM_VEC_H

@@ -87,17 +87,31 @@ static int excluded(const km_work *w, const km_use *use, float value)
            ((use->slot == KM_GRAD_Y || sums(w->pass)) && isfinite(value) && fabsf(value) > 1e10f);
 }
 
-/* A saved output may only hold values that the forward pass can produce: forward(special). */
+/* The forward pass on one element; 0 if it takes no single ones. */
+static int shape_of_one(const km_work *w, km_case *one, km_args *args)
+{
+    *one = w->params;
+    one->dim[KM_DIM_N] = 1;
+    km_args_shape(w->op, km_pass_find(w->op, "forward"), one, args);
+    return args->slot[KM_X].count == 1 && args->slot[KM_Y].count == 1;
+}
+
+/* A saved output may only hold values that the forward pass can produce: forward(special). Where that
+ * depends on more than one element, as along a row of softmax, no special value is tried. */
+static int can_be_special(const km_work *w, const km_use *use)
+{
+    km_case one;
+    km_args args;
+    return takes_specials(use) && (use->fill != KM_FILL_SAVED || shape_of_one(w, &one, &args));
+}
+
 static float saved_value(const km_work *w, float x)
 {
     const km_pass *forward = km_pass_find(w->op, "forward");
-    km_case one = w->params;
     double in = x, out = 0;
+    km_case one;
     km_args args;
-    one.dim[KM_DIM_N] = 1;
-    km_args_shape(w->op, forward, &one, &args);
-    if (args.slot[KM_X].count != 1 || args.slot[KM_Y].count != 1)
-        return x;
+    shape_of_one(w, &one, &args);
     args.slot[KM_X].data = &in;
     args.slot[KM_Y].data = &out;
     km_oracle_run(w->op, forward, &args);
@@ -222,7 +236,7 @@ static int try_all(lanes *l)
 {
     int failed = run_base(l);
     for (const km_use *use = l->work->pass->use; !failed && use->access != KM_END; use++)
-        if (takes_specials(use))
+        if (can_be_special(l->work, use))
             failed = try_slot(l, use);
     for (int s = 0; s < KM_SLOT_COUNT; s++)
         free(l->base[s]);

@@ -232,7 +232,29 @@ KM_INLINE int v_lookup_pays(void)
     return 0;
 }
 
+KM_INLINE vf v_split(vf a, vf *n)
+{
+    const __m256i bits = _mm256_castps_si256(a), root = _mm256_set1_epi32(0x3f3504f3);
+    const __m256i e = _mm256_srai_epi32(_mm256_sub_epi32(bits, root), 23);
+    *n = _mm256_cvtepi32_ps(e);
+    return _mm256_castsi256_ps(_mm256_sub_epi32(bits, _mm256_slli_epi32(e, 23)));
+}
+
 /* ---- reduction ---- */
+
+KM_INLINE float v_largest(vf a)
+{
+    const __m128 h = _mm_max_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+    const __m128 q = _mm_max_ps(h, _mm_movehl_ps(h, h));
+    return _mm_cvtss_f32(_mm_max_ss(q, _mm_movehdup_ps(q)));
+}
+
+KM_INLINE float v_sum_float(vf a)
+{
+    const __m128 h = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+    const __m128 q = _mm_add_ps(h, _mm_movehl_ps(h, h));
+    return _mm_cvtss_f32(_mm_add_ss(q, _mm_movehdup_ps(q)));
+}
 
 KM_INLINE double v_sum(vf a)
 {

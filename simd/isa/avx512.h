@@ -228,7 +228,25 @@ KM_INLINE int v_lookup_pays(void)
     return 1;
 }
 
+KM_INLINE vf v_split(vf a, vf *n)
+{
+    const __m512i bits = _mm512_castps_si512(a), root = _mm512_set1_epi32(0x3f3504f3);
+    const __m512i e = _mm512_srai_epi32(_mm512_sub_epi32(bits, root), 23);
+    *n = _mm512_cvtepi32_ps(e);
+    return _mm512_castsi512_ps(_mm512_sub_epi32(bits, _mm512_slli_epi32(e, 23)));
+}
+
 /* ---- reduction ---- */
+
+KM_INLINE float v_largest(vf a)
+{
+    return _mm512_reduce_max_ps(a);
+}
+
+KM_INLINE float v_sum_float(vf a)
+{
+    return _mm512_reduce_add_ps(a);
+}
 
 KM_INLINE double v_sum(vf a)
 {

@@ -227,7 +227,25 @@ KM_INLINE int v_lookup_pays(void)
     return 0;
 }
 
+KM_INLINE vf v_split(vf a, vf *n)
+{
+    const int32x4_t bits = vreinterpretq_s32_f32(a), root = vdupq_n_s32(0x3f3504f3);
+    const int32x4_t e = vshrq_n_s32(vsubq_s32(bits, root), 23);
+    *n = vcvtq_f32_s32(e);
+    return vreinterpretq_f32_s32(vsubq_s32(bits, vshlq_n_s32(e, 23)));
+}
+
 /* ---- reduction ---- */
+
+KM_INLINE float v_largest(vf a)
+{
+    return vmaxvq_f32(a);
+}
+
+KM_INLINE float v_sum_float(vf a)
+{
+    return vaddvq_f32(a);
+}
 
 KM_INLINE double v_sum(vf a)
 {

@@ -1,0 +1,95 @@
+/* softmax: y_j = exp(x_j - max) / sum_k exp(x_k - max) along the axis dim;
+ * grad_x_j = y_j (grad_y_j - sum_k y_k grad_y_k). torch.nn.Softmax. A row that holds NaN, +inf or
+ * nothing but -inf is NaN.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "softmax.h"
+
+static void forward_row(const km_args *args, int64_t start, int64_t n, int64_t stride)
+{
+    const real *x = in(args, KM_X) + start, max = largest(x, n, stride);
+    real *y = out(args, KM_Y) + start;
+    double sum = 0;
+    for (int64_t j = 0; j < n; j++)
+        sum += y[j * stride] = exp(x[j * stride] - max);
+    for (int64_t j = 0; j < n; j++)
+        y[j * stride] = (real)(y[j * stride] / sum);
+}
+
+static void backward_row(const km_args *args, int64_t start, int64_t n, int64_t stride)
+{
+    const real *y = in(args, KM_Y) + start, *grad_y = in(args, KM_GRAD_Y) + start;
+    real *grad_x = out(args, KM_GRAD_X) + start;
+    double dot = 0;
+    for (int64_t j = 0; j < n; j++)
+        dot += (double)y[j * stride] * grad_y[j * stride];
+    for (int64_t j = 0; j < n; j++)
+        grad_x[j * stride] = y[j * stride] * (grad_y[j * stride] - (real)dot);
+}
+
+static void forward(const km_args *args)
+{
+    each_row(args, forward_row);
+}
+
+static void backward(const km_args *args)
+{
+    each_row(args, backward_row);
+}
+
+/* y (1 + |x - max| + its mean under y): exp turns the error of x - max into one relative to y. */
+static void forward_scale(const double *x, const double *y, double *s, int64_t n, int64_t stride)
+{
+    const spread r = spread_of(x, n, stride);
+    for (int64_t j = 0; j < n * stride; j += stride)
+        s[j] = y[j] == 0 ? 0 : y[j] * (1 + r.max - x[j] + r.distance);
+}
+
+/* |y| (|grad_y| + sum |y grad_y|) */
+static void backward_scale(const double *y, const double *grad_y, double *s, int64_t n,
+                           int64_t stride)
+{
+    double dot = 0;
+    for (int64_t j = 0; j < n * stride; j += stride)
+        dot += fabs(y[j] * grad_y[j]);
+    for (int64_t j = 0; j < n * stride; j += stride)
+        s[j] = fabs(y[j]) * (fabs(grad_y[j]) + dot);
+}
+
+static void sum_scale(const km_args *oracle, km_slot slot, double *s)
+{
+    const axes a = softmax_axes(oracle->params);
+    const double *x = oracle->slot[KM_X].data, *y = oracle->slot[KM_Y].data;
+    const double *grad_y = oracle->slot[KM_GRAD_Y].data;
+    for (int64_t o = 0; o < a.outer; o++)
+        for (int64_t i = 0; i < a.inner; i++) {
+            const int64_t at = o * a.axis * a.inner + i;
+            if (slot == KM_Y)
+                forward_scale(x + at, y + at, s + at, a.axis, a.inner);
+            else
+                backward_scale(y + at, grad_y + at, s + at, a.axis, a.inner);
+        }
+}
+
+const km_op KM_OP(softmax) = {
+    .name = "softmax",
+    .family = "softmax",
+    .summary = "exponentials divided by their sum",
+    SOFTMAX_CASES,
+    .sum_scale = sum_scale,
+    .passes = 2,
+    .pass = {{.name = "forward",
+              .formula = "y = exp(x - max) / sum exp(x - max) along dim",
+              .use = {{KM_X, KM_READ, .fill = KM_FILL_WIDE},
+                      {KM_Y, KM_WRITE, .in_place = 1, .in_place_of = KM_X, BOUND_SUM}},
+              .flops_each = 22},
+             {.name = "backward",
+              .formula = "grad_x = y (grad_y - sum y grad_y) along dim",
+              .use = {{KM_Y, KM_READ, .fill = KM_FILL_SAVED},
+                      {KM_GRAD_Y, KM_READ, .fill = KM_FILL_NORMAL},
+                      {KM_GRAD_X, KM_WRITE, .in_place = 1, .in_place_of = KM_GRAD_Y, BOUND_SUM}},
+              .flops_each = 4}},
+};
+
+const km_kernel KM_KERNELS(softmax)[] = {{.op = "softmax", .pass = "forward", .run = forward},
+                                         {.op = "softmax", .pass = "backward", .run = backward},
+                                         {0}};

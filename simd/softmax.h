@@ -1,0 +1,335 @@
+/* softmax.h: rows of logits: their largest element, sums of exponentials, and how rows are cut.
+ *
+ * x is [outer, axis, inner]. With inner = 1 a row is contiguous: up to ROW vectors are held in
+ * registers from the reading to the writing; longer rows are taken in chunks that stay in the first
+ * cache, each with its own maximum, so that memory is read once per phase. With inner > 1 the
+ * neighbours along inner fill the vectors. Sums run in lanes over at most a chunk, then in double.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef KM_SOFTMAX_H
+#define KM_SOFTMAX_H
+
+#include <float.h>
+
+#include "kernelmark.h"
+#include "parts.h"
+#include "vlog.h"
+
+enum { ROW = 8, MIN_CHUNK = 4096, CHUNKS = 64, BLOCK = 128, U = 4 };
+
+typedef struct km_axes {
+    int64_t outer, axis, inner;
+} km_axes;
+
+static inline km_axes km_axes_of(const km_args *args)
+{
+    const km_case *c = args->params;
+    const int at = (int)c->attr[KM_DIM] + (c->attr[KM_DIM] < 0 ? 4 : 0);
+    km_axes a = {1, 1, 1};
+    for (int d = 0; d < 4; d++)
+        *(d < at ? &a.outer : d == at ? &a.axis : &a.inner) *= c->dim[KM_DIM_N + d];
+    return a;
+}
+
+/* The lanes below n. */
+KM_INLINE vm v_first(int64_t n)
+{
+    static const float index[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    return v_lt(v_load(index), v_set((float)(n < V ? n : V)));
+}
+
+/* The first n, -inf beyond: what neither a maximum nor a sum of exponentials notices. */
+KM_INLINE vf v_load_logits(const float *x, int64_t n)
+{
+    return n >= V ? v_load(x) : v_select(v_first(n), v_load_n(x, n), v_set(-INFINITY));
+}
+
+/* ---- contiguous ---- */
+
+/* Of a chunk; NaN or not is left to the sum. */
+static inline float km_row_largest(const float *x, int64_t n)
+{
+    vf m[U];
+    int64_t i = 0;
+    for (int j = 0; j < U; j++)
+        m[j] = v_set(-INFINITY);
+    for (; i + U * V <= n; i += U * V)
+        for (int j = 0; j < U; j++)
+            m[j] = v_max(m[j], v_load(x + i + j * V));
+    for (; i < n; i += V)
+        m[0] = v_max(m[0], v_load_logits(x + i, n - i));
+    return v_largest(v_max(v_max(m[0], m[1]), v_max(m[2], m[3])));
+}
+
+/* Sum of exp(x - m); the terms go to y where `keep`, a constant. */
+KM_INLINE double km_row_sum(float *y, const float *x, int64_t n, float m, int keep)
+{
+    const vf max = v_set(m);
+    vf sum[U];
+    int64_t i = 0;
+    for (int j = 0; j < U; j++)
+        sum[j] = v_set(0);
+    for (; i + U * V <= n; i += U * V)
+        for (int j = 0; j < U; j++) {
+            const vf e = v_exp_term(v_sub(v_load(x + i + j * V), max));
+            sum[j] = v_add(sum[j], e);
+            if (keep)
+                v_store(y + i + j * V, e);
+        }
+    for (; i < n; i += V) {
+        const vf e = v_exp_term(v_sub(v_load_logits(x + i, n - i), max));
+        sum[0] = v_add(sum[0], e);
+        if (keep)
+            v_store_n(y + i, e, n - i);
+    }
+    return v_sum(v_add(v_add(sum[0], sum[1]), v_add(sum[2], sum[3])));
+}
+
+static inline float km_first_lane(vf a)
+{
+    float lane[V];
+    v_store(lane, a);
+    return lane[0];
+}
+
+/* A row in chunks: their maxima as far as they are finite, and the sums of their exponentials. */
+typedef struct km_row {
+    int64_t chunk;
+    int chunks;
+    float largest[CHUNKS], factor[CHUNKS]; /* factor: exp(largest[k] - max) */
+    float max;
+    double sum; /* of exp(x - max); NaN for a row of -inf */
+} km_row;
+
+KM_INLINE void km_row_read(km_row *r, float *y, const float *x, int64_t n, int keep)
+{
+    double sum[CHUNKS];
+    const int64_t even = (n + CHUNKS - 1) / CHUNKS;
+    r->chunk = even < MIN_CHUNK ? MIN_CHUNK : (even + V - 1) / V * V;
+    r->chunks = (int)((n + r->chunk - 1) / r->chunk);
+    r->max = -FLT_MAX;
+    for (int k = 0; k < r->chunks; k++) {
+        const int64_t at = k * r->chunk, m = n - at < r->chunk ? n - at : r->chunk;
+        const float largest = km_row_largest(x + at, m);
+        r->largest[k] = largest < -FLT_MAX ? -FLT_MAX : largest;
+        r->max = r->largest[k] > r->max ? r->largest[k] : r->max;
+        sum[k] = km_row_sum(keep ? y + at : 0, x + at, m, r->largest[k], keep);
+    }
+    r->sum = 0;
+    for (int k = 0; k < r->chunks; k++) {
+        r->factor[k] = km_first_lane(v_exp_term(v_set(r->largest[k] - r->max)));
+        r->sum += sum[k] * r->factor[k];
+    }
+    if (r->sum == 0) /* nothing but -inf */
+        r->sum = NAN;
+}
+
+/* y by a factor. */
+static inline void km_scale(float *y, int64_t n, float by)
+{
+    const vf scale = v_set(by);
+    int64_t i = 0;
+    for (; i + V <= n; i += V)
+        v_store(y + i, v_mul(v_load(y + i), scale));
+    v_store_n(y + i, v_mul(v_load_n(y + i, n - i), scale), n - i);
+}
+
+/* Up to k vectors, k a constant, of which the last has n - (k - 1) V elements. */
+KM_INLINE void km_load_row(vf *v, const float *x, int64_t n, int k)
+{
+    for (int j = 0; j < k - 1; j++)
+        v[j] = v_load(x + j * V);
+    v[k - 1] = v_load_logits(x + (k - 1) * V, n - (k - 1) * V);
+}
+
+KM_INLINE void km_store_row(float *y, const vf *v, int64_t n, int k)
+{
+    for (int j = 0; j < k - 1; j++)
+        v_store(y + j * V, v[j]);
+    v_store_n(y + (k - 1) * V, v[k - 1], n - (k - 1) * V);
+}
+
+/* The largest of all, of at least one vector. */
+KM_INLINE float km_held_largest(const vf *v, int k)
+{
+    vf m = v[0];
+    for (int j = 1; j < k; j++)
+        m = v_max(m, v[j]);
+    return v_largest(m);
+}
+
+KM_INLINE float km_held_sum(const vf *v, int k)
+{
+    vf s = v[0];
+    for (int j = 1; j < k; j++)
+        s = v_add(s, v[j]);
+    return v_sum_float(s);
+}
+
+/* Rows [from, to) of n elements in k vectors, a constant. */
+typedef void km_held(const km_args *args, km_range rows, int64_t n, int k);
+
+KM_INLINE void km_held_rows(km_held *f, const km_args *args, km_range rows, int64_t n)
+{
+    switch ((n + V - 1) / V) {
+    case 1:
+        f(args, rows, n, 1);
+        break;
+    case 2:
+        f(args, rows, n, 2);
+        break;
+    case 3:
+        f(args, rows, n, 3);
+        break;
+    case 4:
+        f(args, rows, n, 4);
+        break;
+    case 5:
+        f(args, rows, n, 5);
+        break;
+    case 6:
+        f(args, rows, n, 6);
+        break;
+    case 7:
+        f(args, rows, n, 7);
+        break;
+    case 8:
+        f(args, rows, n, 8);
+        break;
+    }
+}
+
+/* ---- strided ---- */
+
+/* Columns: u vectors of positions (u a constant; the last vector may be partial, then u is 1). */
+typedef struct km_columns {
+    int64_t n, stride; /* elements of a column, and between them */
+    int64_t width;     /* positions */
+} km_columns;
+
+KM_INLINE vf km_column_load(const float *x, km_columns c, int64_t j, int i, int u)
+{
+    const float *p = x + j * c.stride + i * V;
+    return u > 1 ? v_load(p) : v_load_n(p, c.width);
+}
+
+KM_INLINE void km_column_store(float *y, vf v, km_columns c, int64_t j, int i, int u)
+{
+    float *p = y + j * c.stride + i * V;
+    if (u > 1)
+        v_store(p, v);
+    else
+        v_store_n(p, v, c.width);
+}
+
+KM_INLINE void km_columns_largest(vf *m, const float *x, km_columns c, int u)
+{
+    for (int i = 0; i < u; i++)
+        m[i] = v_set(-INFINITY);
+    for (int64_t j = 0; j < c.n; j++)
+        for (int i = 0; i < u; i++)
+            m[i] = v_max(m[i], km_column_load(x, c, j, i, u));
+}
+
+/* Sums of exp(x - m), in blocks of BLOCK; the terms go to y where `keep`. */
+KM_INLINE void km_columns_sum(vf *sum, const vf *m, float *y, const float *x, km_columns c, int u,
+                              int keep)
+{
+    for (int i = 0; i < u; i++)
+        sum[i] = v_set(0);
+    for (int64_t j = 0; j < c.n;) {
+        vf part[U];
+        for (int i = 0; i < u; i++)
+            part[i] = v_set(0);
+        for (const int64_t end = c.n - j < BLOCK ? c.n : j + BLOCK; j < end; j++)
+            for (int i = 0; i < u; i++) {
+                const vf e = v_exp_term(v_sub(km_column_load(x, c, j, i, u), m[i]));
+                part[i] = v_add(part[i], e);
+                if (keep)
+                    km_column_store(y, e, c, j, i, u);
+            }
+        for (int i = 0; i < u; i++)
+            sum[i] = v_add(sum[i], part[i]);
+    }
+}
+
+/* Sums of a b, or of a where b is 0, in blocks of BLOCK. */
+KM_INLINE void km_columns_dot(vf *sum, const float *a, const float *b, km_columns c, int u)
+{
+    for (int i = 0; i < u; i++)
+        sum[i] = v_set(0);
+    for (int64_t j = 0; j < c.n;) {
+        vf part[U];
+        for (int i = 0; i < u; i++)
+            part[i] = v_set(0);
+        for (const int64_t end = c.n - j < BLOCK ? c.n : j + BLOCK; j < end; j++)
+            for (int i = 0; i < u; i++)
+                part[i] = v_fma(km_column_load(a, c, j, i, u),
+                                b ? km_column_load(b, c, j, i, u) : v_set(1), part[i]);
+        for (int i = 0; i < u; i++)
+            sum[i] = v_add(sum[i], part[i]);
+    }
+}
+
+/* ---- cutting ---- */
+
+/* Rows where inner is 1, else groups of up to U V neighbouring columns. */
+static inline int64_t km_units(km_axes a)
+{
+    return a.axis == 0 ? 0 : a.inner == 1 ? a.outer : a.outer * ((a.inner + U * V - 1) / (U * V));
+}
+
+/* One group of columns, from `start` on: u vectors, a constant, or less than one. */
+typedef void km_group(const km_args *args, int64_t start, km_columns c, int u);
+
+KM_INLINE void km_column_group(km_group *f, const km_args *args, km_axes a, int64_t unit)
+{
+    const int64_t groups = (a.inner + U * V - 1) / (U * V), first = unit % groups * U * V;
+    const int64_t base = unit / groups * a.axis * a.inner, left = a.inner - first;
+    if (left >= U * V)
+        f(args, base + first, (km_columns){a.axis, a.inner, U * V}, U);
+    else
+        for (int64_t i = 0; i < left; i += V)
+            f(args, base + first + i, (km_columns){a.axis, a.inner, left - i < V ? left - i : V},
+              1);
+}
+
+/* Units of one part, on rows that fit into registers, longer rows, or columns. */
+KM_INLINE void km_softmax_part(const km_args *args, km_held *held, km_held *row, km_group *group,
+                               int part)
+{
+    const km_axes a = km_axes_of(args);
+    const km_range units = km_share(km_units(a), part, args->threads);
+    if (a.inner != 1)
+        for (int64_t u = units.from; u < units.to; u++)
+            km_column_group(group, args, a, u);
+    else if (a.axis <= ROW * V)
+        km_held_rows(held, args, units, a.axis);
+    else
+        row(args, units, a.axis, 0);
+}
+
+/* Of at most MIN_CHUNK elements. */
+KM_INLINE double km_dot(const float *a, const float *b, int64_t n)
+{
+    vf sum[U];
+    int64_t i = 0;
+    for (int j = 0; j < U; j++)
+        sum[j] = v_set(0);
+    for (; i + U * V <= n; i += U * V)
+        for (int j = 0; j < U; j++)
+            sum[j] = v_fma(v_load(a + i + j * V), b ? v_load(b + i + j * V) : v_set(1), sum[j]);
+    for (; i < n; i += V)
+        sum[0] = v_fma(v_load_n(a + i, n - i), b ? v_load_n(b + i, n - i) : v_set(1), sum[0]);
+    return v_sum(v_add(v_add(sum[0], sum[1]), v_add(sum[2], sum[3])));
+}
+
+/* Sum of a b, or of a where b is 0. */
+KM_INLINE double km_row_dot(const float *a, const float *b, int64_t n)
+{
+    double sum = 0;
+    for (int64_t i = 0; i < n; i += MIN_CHUNK)
+        sum += km_dot(a + i, b ? b + i : 0, n - i < MIN_CHUNK ? n - i : MIN_CHUNK);
+    return sum;
+}
+
+#endif
