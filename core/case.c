@@ -138,14 +138,15 @@ static int parse_choice(const km_attr_spec *a, const char **text, double *value)
 
 static int parse_number(const km_attr_spec *a, const char **text, double *value)
 {
-    char *end;
-    /* strtod would also take "inf", "nan", hexadecimal and leading space */
+    char word[64], *end;
+    /* strtod would also take "inf", "nan" and leading space, and the pair 0x3 as hexadecimal */
     size_t n = strspn(*text, "+-.0123456789eE");
-    double number = strtod(*text, &end);
-    if (!n || isspace((unsigned char)**text) || end != *text + n)
+    snprintf(word, sizeof word, "%.*s", (int)(n < sizeof word ? n : sizeof word), *text);
+    double number = strtod(word, &end);
+    if (!n || n >= sizeof word || end != word + n)
         return -1;
     *value = a->integer ? number : (float)number;
-    *text = end;
+    *text += n;
     return 0;
 }
 

@@ -25,6 +25,10 @@
  *   v_split(a, &n)   m in [0.707, 1.414] with a = m 2^n, of normal numbers a > 0
  *   v_sum            of all lanes, in double;  v_sum_float  in float
  *   v_largest        of all lanes, none of them NaN
+ *   v_not_le         true where an operand is NaN;  v_unordered  only there
+ *   vi               vector of int32_t, as many lanes as vf and under the same masks
+ *   v_even, v_odd    of the 2V elements a, b;  v_zip_low, v_zip_high  the way back
+ *   vw               a vector of sums in double;  vw_round  as float, rounded once
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KM_VEC_H
 #define KM_VEC_H

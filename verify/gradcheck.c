@@ -68,6 +68,27 @@ static void avoid_kinks(const km_op *op, const km_case *c, double *x, int64_t co
                 x[i] = kink[k] + (x[i] < kink[k] ? -margin : margin);
 }
 
+/* A forward pass that writes whole numbers selects: where two candidates are nearer to each other than
+ * a step, the selection jumps. Up to 2^24 elements, each gets a place of its own on a grid. */
+static void keep_apart(const check *k, const km_pass *forward, double *x, int64_t count)
+{
+    int selects = 0, bits = 1;
+    for (const km_use *use = forward->use; use->access != KM_END; use++)
+        selects |= use->access == KM_WRITE && use->type == KM_INT32;
+    while (bits < 24 && count > 1 << bits)
+        bits++;
+    const uint32_t mask = (1u << bits) - 1, key = (uint32_t)km_stream(k->seed, "grid");
+    for (int64_t i = 0; selects && i < count; i++) {
+        uint32_t place = (uint32_t)i & mask;
+        for (int round = 0; round < 3;
+             round++) { /* each step can be undone: places stay distinct */
+            place = (place * 0x9E3779B5u + key) & mask;
+            place ^= place >> (bits + 1) / 2;
+        }
+        x[i] = ((double)place - (mask >> 1)) * 0x1p-10;
+    }
+}
+
 static void fill_input(const check *k, const km_use *use, const km_case *c)
 {
     const km_tensor *t = &k->forward.slot[use->slot];
@@ -85,8 +106,10 @@ static void fill_input(const check *k, const km_use *use, const km_case *c)
     for (int64_t i = 0; random && i < t->count; i++)
         data[i] = random[i];
     free(random);
-    if (use->slot == KM_X)
+    if (use->slot == KM_X) {
         avoid_kinks(k->op, c, data, t->count);
+        keep_apart(k, km_pass_find(k->op, "forward"), data, t->count);
+    }
 }
 
 /* Inputs at random, y by the forward pass, grad_y Gaussian; every tensor that both passes know is one. */

@@ -265,4 +265,119 @@ KM_INLINE double v_sum(vf a)
     return _mm_cvtsd_f64(_mm_add_sd(q, _mm_unpackhi_pd(q, q)));
 }
 
+/* ---- masks, whole numbers, pairs, sums in double ---- */
+
+typedef __m256i vi;
+typedef struct vw {
+    __m256d low, high;
+} vw;
+
+KM_INLINE vm v_eq(vf a, vf b)
+{
+    return _mm256_cmp_ps(a, b, _CMP_EQ_OQ);
+}
+
+KM_INLINE vm v_not_le(vf a, vf b)
+{
+    return _mm256_cmp_ps(a, b, _CMP_NLE_UQ);
+}
+
+KM_INLINE vm v_unordered(vf a, vf b)
+{
+    return _mm256_cmp_ps(a, b, _CMP_UNORD_Q);
+}
+
+KM_INLINE vm v_and(vm a, vm b)
+{
+    return _mm256_and_ps(a, b);
+}
+
+KM_INLINE int v_any(vm a)
+{
+    return _mm256_movemask_ps(a) != 0;
+}
+
+KM_INLINE vi vi_load(const int32_t *p)
+{
+    return _mm256_loadu_si256((const __m256i *)p);
+}
+
+KM_INLINE vi vi_load_n(const int32_t *p, int64_t n)
+{
+    return _mm256_maskload_epi32(p, v_lanes(n));
+}
+
+KM_INLINE void vi_store(int32_t *p, vi a)
+{
+    _mm256_storeu_si256((__m256i *)p, a);
+}
+
+KM_INLINE void vi_store_n(int32_t *p, vi a, int64_t n)
+{
+    _mm256_maskstore_epi32(p, v_lanes(n), a);
+}
+
+KM_INLINE vi vi_set(int32_t a)
+{
+    return _mm256_set1_epi32(a);
+}
+
+KM_INLINE vi vi_add(vi a, vi b)
+{
+    return _mm256_add_epi32(a, b);
+}
+
+KM_INLINE vm vi_eq(vi a, vi b)
+{
+    return _mm256_castsi256_ps(_mm256_cmpeq_epi32(a, b));
+}
+
+KM_INLINE vi vi_select(vm m, vi yes, vi no)
+{
+    return _mm256_blendv_epi8(no, yes, _mm256_castps_si256(m));
+}
+
+/* Lanes 0 to 3 and 4 to 7 are shuffled apart: halves are put in order afterwards, or before. */
+KM_INLINE vf v_in_order(vf a)
+{
+    return _mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd(a), 0xd8));
+}
+
+KM_INLINE vf v_even(vf a, vf b)
+{
+    return v_in_order(_mm256_shuffle_ps(a, b, 0x88));
+}
+
+KM_INLINE vf v_odd(vf a, vf b)
+{
+    return v_in_order(_mm256_shuffle_ps(a, b, 0xdd));
+}
+
+KM_INLINE vf v_zip_low(vf a, vf b)
+{
+    return _mm256_permute2f128_ps(_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b), 0x20);
+}
+
+KM_INLINE vf v_zip_high(vf a, vf b)
+{
+    return _mm256_permute2f128_ps(_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b), 0x31);
+}
+
+KM_INLINE vw vw_zero(void)
+{
+    return (vw){_mm256_setzero_pd(), _mm256_setzero_pd()};
+}
+
+KM_INLINE vw vw_add(vw s, vf a)
+{
+    s.low = _mm256_add_pd(s.low, _mm256_cvtps_pd(_mm256_castps256_ps128(a)));
+    s.high = _mm256_add_pd(s.high, _mm256_cvtps_pd(_mm256_extractf128_ps(a, 1)));
+    return s;
+}
+
+KM_INLINE vf vw_round(vw s)
+{
+    return _mm256_set_m128(_mm256_cvtpd_ps(s.high), _mm256_cvtpd_ps(s.low));
+}
+
 #endif
