@@ -129,11 +129,11 @@ static void backward(const km_args *args)
             grad_bias += g[at(&k, i)];
             grad_weight += g[at(&k, i)] * (x[at(&k, i)] - k.mean) * k.rstd;
         }
-        const double part = trains(args->params) ? 1 / (double)values(&k) : 0;
         for (int64_t i = 0; i < values(&k); i++) {
             const double xh = (x[at(&k, i)] - k.mean) * k.rstd;
-            grad_x[at(&k, i)] =
-                (real)(k.weight * k.rstd * (g[at(&k, i)] - part * (grad_bias + xh * grad_weight)));
+            const double through_statistics =
+                trains(args->params) ? (grad_bias + xh * grad_weight) / (double)values(&k) : 0;
+            grad_x[at(&k, i)] = (real)(k.weight * k.rstd * (g[at(&k, i)] - through_statistics));
         }
         if (args->slot[KM_GRAD_WEIGHT].count) {
             out(args, KM_GRAD_WEIGHT)[c] = (real)grad_weight;
