@@ -101,7 +101,11 @@ static void from_native(void *plan_, km_slot slot, const void *native, void *pla
 
 /* ---- op and pass ---- */
 
-#define LINES(L)
+#define LINES(L)                                                                                   \
+    L(batch_norm, forward)                                                                         \
+    L(batch_norm, backward)                                                                        \
+    L(layer_norm, forward)                                                                         \
+    L(layer_norm, backward)
 
 /* open must know which op it is for: one entry point per op and pass. */
 #define ENTRY(op, pass)                                                                            \
