@@ -100,6 +100,75 @@ static inline dnnl_status_t append_binary(dnnl_post_ops_t ops, dnnl_alg_kind_t a
     return dnnl_post_ops_append_binary(ops, alg, rhs->md);
 }
 
+/* ---- layouts: any strides, the library's choice, what it chose, conversion ---- */
+
+static inline dnnl_status_t desc_strided(desc *d, int ndims, const dnnl_dims_t dims,
+                                         const dnnl_dims_t strides)
+{
+    return dnnl_memory_desc_create_with_strides(&d->md, ndims, dims, dnnl_f32, strides);
+}
+
+static inline dnnl_status_t desc_any(desc *d, int ndims, const dnnl_dims_t dims)
+{
+    return dnnl_memory_desc_create_with_tag(&d->md, ndims, dims, dnnl_f32, dnnl_format_tag_any);
+}
+
+static inline dnnl_status_t desc_chosen(desc *d, dnnl_primitive_desc_t pd, dnnl_query_t what)
+{
+    return dnnl_memory_desc_clone(&d->md, dnnl_primitive_desc_query_md(pd, what, 0));
+}
+
+static inline size_t desc_size(const desc *d)
+{
+    return dnnl_memory_desc_get_size(d->md);
+}
+
+static inline int desc_equal(const desc *a, const desc *b)
+{
+    return dnnl_memory_desc_equal(a->md, b->md);
+}
+
+static inline dnnl_status_t reorder(dnnl_primitive_desc_t *pd, dnnl_engine_t engine,
+                                    const desc *from, const desc *to)
+{
+    return dnnl_reorder_primitive_desc_create(pd, from->md, engine, to->md, engine, NULL);
+}
+
+/* ---- products; a bias without a descriptor is none ---- */
+
+static inline dnnl_status_t inner_product_forward(dnnl_primitive_desc_t *pd, dnnl_engine_t engine,
+                                                  dnnl_prop_kind_t kind, const desc *x,
+                                                  const desc *weight, const desc *bias,
+                                                  const desc *y)
+{
+    return dnnl_inner_product_forward_primitive_desc_create(pd, engine, kind, x->md, weight->md,
+                                                            bias ? bias->md : NULL, y->md, NULL);
+}
+
+static inline dnnl_status_t inner_product_data(dnnl_primitive_desc_t *pd, dnnl_engine_t engine,
+                                               const desc *x, const desc *weight, const desc *y,
+                                               dnnl_primitive_desc_t forward)
+{
+    return dnnl_inner_product_backward_data_primitive_desc_create(pd, engine, x->md, weight->md,
+                                                                  y->md, forward, NULL);
+}
+
+static inline dnnl_status_t inner_product_weights(dnnl_primitive_desc_t *pd, dnnl_engine_t engine,
+                                                  const desc *x, const desc *weight,
+                                                  const desc *bias, const desc *y,
+                                                  dnnl_primitive_desc_t forward)
+{
+    return dnnl_inner_product_backward_weights_primitive_desc_create(
+        pd, engine, x->md, weight->md, bias ? bias->md : NULL, y->md, forward, NULL);
+}
+
+static inline dnnl_status_t matmul(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, const desc *a,
+                                   const desc *b, const desc *bias, const desc *c)
+{
+    return dnnl_matmul_primitive_desc_create(pd, engine, a->md, b->md, bias ? bias->md : NULL,
+                                             c->md, NULL);
+}
+
 #else
 
 static const float hardswish_alpha = 0, hardswish_beta = 0;
@@ -180,6 +249,80 @@ static inline dnnl_status_t append_eltwise(dnnl_post_ops_t ops, dnnl_alg_kind_t 
 static inline dnnl_status_t append_binary(dnnl_post_ops_t ops, dnnl_alg_kind_t alg, const desc *rhs)
 {
     return dnnl_post_ops_append_binary(ops, alg, &rhs->md);
+}
+
+static inline dnnl_status_t desc_strided(desc *d, int ndims, const dnnl_dims_t dims,
+                                         const dnnl_dims_t strides)
+{
+    return dnnl_memory_desc_init_by_strides(&d->md, ndims, dims, dnnl_f32, strides);
+}
+
+static inline dnnl_status_t desc_any(desc *d, int ndims, const dnnl_dims_t dims)
+{
+    return dnnl_memory_desc_init_by_tag(&d->md, ndims, dims, dnnl_f32, dnnl_format_tag_any);
+}
+
+static inline dnnl_status_t desc_chosen(desc *d, dnnl_primitive_desc_t pd, dnnl_query_t what)
+{
+    d->md = *dnnl_primitive_desc_query_md(pd, what, 0);
+    return dnnl_success;
+}
+
+static inline size_t desc_size(const desc *d)
+{
+    return dnnl_memory_desc_get_size(&d->md);
+}
+
+static inline int desc_equal(const desc *a, const desc *b)
+{
+    return dnnl_memory_desc_equal(&a->md, &b->md);
+}
+
+static inline dnnl_status_t reorder(dnnl_primitive_desc_t *pd, dnnl_engine_t engine,
+                                    const desc *from, const desc *to)
+{
+    return dnnl_reorder_primitive_desc_create(pd, &from->md, engine, &to->md, engine, NULL);
+}
+
+static inline dnnl_status_t inner_product_forward(dnnl_primitive_desc_t *pd, dnnl_engine_t engine,
+                                                  dnnl_prop_kind_t kind, const desc *x,
+                                                  const desc *weight, const desc *bias,
+                                                  const desc *y)
+{
+    dnnl_inner_product_desc_t op;
+    dnnl_status_t status = dnnl_inner_product_forward_desc_init(&op, kind, &x->md, &weight->md,
+                                                                bias ? &bias->md : NULL, &y->md);
+    return status ? status : dnnl_primitive_desc_create(pd, &op, NULL, engine, NULL);
+}
+
+static inline dnnl_status_t inner_product_data(dnnl_primitive_desc_t *pd, dnnl_engine_t engine,
+                                               const desc *x, const desc *weight, const desc *y,
+                                               dnnl_primitive_desc_t forward)
+{
+    dnnl_inner_product_desc_t op;
+    dnnl_status_t status =
+        dnnl_inner_product_backward_data_desc_init(&op, &x->md, &weight->md, &y->md);
+    return status ? status : dnnl_primitive_desc_create(pd, &op, NULL, engine, forward);
+}
+
+static inline dnnl_status_t inner_product_weights(dnnl_primitive_desc_t *pd, dnnl_engine_t engine,
+                                                  const desc *x, const desc *weight,
+                                                  const desc *bias, const desc *y,
+                                                  dnnl_primitive_desc_t forward)
+{
+    dnnl_inner_product_desc_t op;
+    dnnl_status_t status = dnnl_inner_product_backward_weights_desc_init(
+        &op, &x->md, &weight->md, bias ? &bias->md : NULL, &y->md);
+    return status ? status : dnnl_primitive_desc_create(pd, &op, NULL, engine, forward);
+}
+
+static inline dnnl_status_t matmul(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, const desc *a,
+                                   const desc *b, const desc *bias, const desc *c)
+{
+    dnnl_matmul_desc_t op;
+    dnnl_status_t status =
+        dnnl_matmul_desc_init(&op, &a->md, &b->md, bias ? &bias->md : NULL, &c->md);
+    return status ? status : dnnl_primitive_desc_create(pd, &op, NULL, engine, NULL);
 }
 
 #endif

@@ -20,7 +20,8 @@ static const char *start(plan *p)
 
 const char *km_onednn_open(const km_args *args, build_fn build, const void *recipe, void **out)
 {
-    const int64_t count = args->slot[KM_X].count + args->slot[KM_Y].count;
+    const int64_t count =
+        args->slot[KM_X].count + args->slot[KM_Y].count + args->slot[KM_GRAD_Y].count;
     plan *p = calloc(1, sizeof *p);
     if (!p)
         return "out of memory";

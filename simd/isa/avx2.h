@@ -17,7 +17,7 @@ enum { V = 8 };
 
 /* A register tile of a matrix product: rows by vectors, 12 sums of 16 registers. */
 enum { TILE_ROWS = 6, TILE_VECTORS = 2 };
-#define TILE_WIDTHS(W) W(1) W(2)
+#define TILE_WIDTHS(W)  W(1) W(2)
 #define TILE_HEIGHTS(H) H(1) H(2) H(3) H(4) H(5) H(6)
 
 /* The first n lanes: a window that slides over ones followed by zeros. */

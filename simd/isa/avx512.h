@@ -17,7 +17,7 @@ enum { V = 16 };
 
 /* A register tile of a matrix product: rows by vectors, 28 sums of 32 registers. */
 enum { TILE_ROWS = 14, TILE_VECTORS = 2 };
-#define TILE_WIDTHS(W) W(1) W(2)
+#define TILE_WIDTHS(W)  W(1) W(2)
 #define TILE_HEIGHTS(H) H(1) H(2) H(3) H(4) H(5) H(6) H(7) H(8) H(9) H(10) H(11) H(12) H(13) H(14)
 
 KM_INLINE vm v_lanes(int64_t n)

@@ -17,7 +17,7 @@ enum { V = 4 };
 
 /* A register tile of a matrix product: rows by vectors, 24 sums of 32 registers. */
 enum { TILE_ROWS = 8, TILE_VECTORS = 3 };
-#define TILE_WIDTHS(W) W(1) W(2) W(3)
+#define TILE_WIDTHS(W)  W(1) W(2) W(3)
 #define TILE_HEIGHTS(H) H(1) H(2) H(3) H(4) H(5) H(6) H(7) H(8)
 
 /* ---- memory ---- */
