@@ -100,6 +100,40 @@ static inline dnnl_status_t append_binary(dnnl_post_ops_t ops, dnnl_alg_kind_t a
     return dnnl_post_ops_append_binary(ops, alg, rhs->md);
 }
 
+/* ---- layouts: any strides, the library's choice, what it chose, conversion ---- */
+
+static inline dnnl_status_t desc_strided(desc *d, int ndims, const dnnl_dims_t dims,
+                                         const dnnl_dims_t strides)
+{
+    return dnnl_memory_desc_create_with_strides(&d->md, ndims, dims, dnnl_f32, strides);
+}
+
+static inline dnnl_status_t desc_any(desc *d, int ndims, const dnnl_dims_t dims)
+{
+    return dnnl_memory_desc_create_with_tag(&d->md, ndims, dims, dnnl_f32, dnnl_format_tag_any);
+}
+
+static inline dnnl_status_t desc_chosen(desc *d, dnnl_primitive_desc_t pd, dnnl_query_t what)
+{
+    return dnnl_memory_desc_clone(&d->md, dnnl_primitive_desc_query_md(pd, what, 0));
+}
+
+static inline size_t desc_size(const desc *d)
+{
+    return dnnl_memory_desc_get_size(d->md);
+}
+
+static inline int desc_equal(const desc *a, const desc *b)
+{
+    return dnnl_memory_desc_equal(a->md, b->md);
+}
+
+static inline dnnl_status_t reorder(dnnl_primitive_desc_t *pd, dnnl_engine_t engine,
+                                    const desc *from, const desc *to)
+{
+    return dnnl_reorder_primitive_desc_create(pd, from->md, engine, to->md, engine, NULL);
+}
+
 #else
 
 static const float hardswish_alpha = 0, hardswish_beta = 0;
@@ -180,6 +214,39 @@ static inline dnnl_status_t append_eltwise(dnnl_post_ops_t ops, dnnl_alg_kind_t 
 static inline dnnl_status_t append_binary(dnnl_post_ops_t ops, dnnl_alg_kind_t alg, const desc *rhs)
 {
     return dnnl_post_ops_append_binary(ops, alg, &rhs->md);
+}
+
+static inline dnnl_status_t desc_strided(desc *d, int ndims, const dnnl_dims_t dims,
+                                         const dnnl_dims_t strides)
+{
+    return dnnl_memory_desc_init_by_strides(&d->md, ndims, dims, dnnl_f32, strides);
+}
+
+static inline dnnl_status_t desc_any(desc *d, int ndims, const dnnl_dims_t dims)
+{
+    return dnnl_memory_desc_init_by_tag(&d->md, ndims, dims, dnnl_f32, dnnl_format_tag_any);
+}
+
+static inline dnnl_status_t desc_chosen(desc *d, dnnl_primitive_desc_t pd, dnnl_query_t what)
+{
+    d->md = *dnnl_primitive_desc_query_md(pd, what, 0);
+    return dnnl_success;
+}
+
+static inline size_t desc_size(const desc *d)
+{
+    return dnnl_memory_desc_get_size(&d->md);
+}
+
+static inline int desc_equal(const desc *a, const desc *b)
+{
+    return dnnl_memory_desc_equal(&a->md, &b->md);
+}
+
+static inline dnnl_status_t reorder(dnnl_primitive_desc_t *pd, dnnl_engine_t engine,
+                                    const desc *from, const desc *to)
+{
+    return dnnl_reorder_primitive_desc_create(pd, &from->md, engine, &to->md, engine, NULL);
 }
 
 #endif
