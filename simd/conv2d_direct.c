@@ -17,10 +17,10 @@ enum { TERMS = 256, COLUMNS = 512, SUMS = 65536 };
 typedef struct stage {
     km_conv_taps h, w;
     int64_t to, to_row, to_column;
-    int64_t strip, rows, blocks; /* rows: of a block, of which a strip has `blocks` */
-    int64_t strips;
+    km_conv_cuts cut;
     int64_t chunk;     /* channels */
     int64_t *offset;   /* of the terms of a chunk */
+    int64_t *tap;      /* those used, in the kernel */
     int64_t weights;   /* where its packed weights start */
     int64_t plane_set; /* floats of a chunk's planes */
     int in_place;      /* 1x1: full panels are read where they lie */
@@ -57,18 +57,37 @@ static int64_t tile_start(int64_t results, int64_t tile)
 
 /* ---- weights ---- */
 
+/* Rows of `terms` neighbours each, w_result apart: to terms of `rows` neighbours. */
+static void pack_turned(const plan *p, const float *w, int64_t rows, int64_t terms,
+                        const int64_t *wanted, int64_t count, float *to)
+{
+    for (int64_t m = 0; m < rows; m += V)
+        for (int64_t t = 0, next = 0; next < count; t += V) {
+            vf r[V];
+            for (int i = 0; i < V; i++)
+                r[i] = m + i < rows ? v_load_n(w + (m + i) * p->w_result + t, terms - t) : v_set(0);
+            v_transpose(r);
+            for (; next < count && (wanted ? wanted[next] : next) < t + V; next++)
+                v_store_n(to + next * rows + m, r[(wanted ? wanted[next] : next) - t], rows - m);
+        }
+}
+
 /* Chunks; in them tiles; in them terms, each with its rows side by side. */
 static void pack_tile(const plan *p, const stage *s, const float *weight, int64_t from,
                       int64_t rows, int64_t channels, float *to)
 {
-    for (int64_t c = 0; c < channels; c++)
-        for (int64_t i = 0; i < s->h.count; i++)
-            for (int64_t j = 0; j < s->w.count; j++) {
-                const float *w = weight + c * p->w_source + from * p->w_result +
-                                 s->h.index[i] * p->shape.w.kernel + s->w.index[j];
-                for (int64_t m = 0; m < rows; m++)
-                    *to++ = w[m * p->w_result];
-            }
+    const int64_t taps = p->shape.h.kernel * p->shape.w.kernel, used = s->h.count * s->w.count;
+    const float *w = weight + from * p->w_result;
+    if (p->w_source == taps && used == taps) {
+        pack_turned(p, w, rows, channels * taps, NULL, channels * taps, to);
+        return;
+    }
+    for (int64_t c = 0; c < channels; c++, w += p->w_source, to += used * rows)
+        if (p->w_result == 1)
+            for (int64_t m = 0; m < rows; m += V)
+                v_store_n(to + m, v_load_n(w + m, rows - m), rows - m);
+        else
+            pack_turned(p, w, rows, taps, s->tap, used, to);
 }
 
 static void pack_chunk(const plan *p, const stage *s, const float *weight, int64_t channel,
@@ -264,17 +283,12 @@ static void run_unit(const plan *p, const km_args *args, const stage *s, int64_t
                      int64_t block, int64_t cut, float *work)
 {
     const km_tensor *bias = &args->slot[KM_BIAS];
-    const int64_t strip = block / s->blocks, in_strip = block % s->blocks * s->rows;
     const int64_t tiles = tiles_of(p->results);
     job j = {.p = p, .s = s, .first_tile = tiles * cut / p->cuts, .planes = work};
     j.last_tile = tiles * (cut + 1) / p->cuts;
-    j.block = (km_conv_block){&s->h,
-                              &s->w,
-                              s->rows,
-                              strip * s->strip + in_strip,
-                              km_min64(s->rows, s->strip - in_strip),
-                              p->source_plane,
-                              p->shape.groups * p->sources * p->source_plane};
+    j.block = km_conv_block_of(&s->cut, &s->h, &s->w, block);
+    j.block.plane = p->source_plane;
+    j.block.image = p->shape.groups * p->sources * p->source_plane;
     j.x = (const float *)args->slot[p->source].data + group * p->sources * p->source_plane;
     j.y = (float *)args->slot[p->result].data + group * p->results * p->result_plane;
     j.bias =
@@ -291,11 +305,12 @@ static void run_blocks(const plan *p, const km_args *args, int64_t part)
 {
     int64_t units = 0, unit = 0;
     for (int64_t i = 0; i < p->stages; i++)
-        units += p->shape.groups * p->stage[i].strips * p->stage[i].blocks * p->cuts;
+        units += p->shape.groups * p->stage[i].cut.strips * p->stage[i].cut.blocks * p->cuts;
     const int64_t from = units * part / p->parts, end = units * (part + 1) / p->parts;
     for (int64_t i = 0; i < p->stages; i++) {
         const stage *s = &p->stage[i];
-        const int64_t blocks = s->strips * s->blocks, all = p->shape.groups * blocks * p->cuts;
+        const int64_t blocks = s->cut.strips * s->cut.blocks,
+                      all = p->shape.groups * blocks * p->cuts;
         for (int64_t u = km_max64(from - unit, 0); u < km_min64(end - unit, all); u++)
             run_unit(p, args, s, u / p->cuts / blocks, u / p->cuts % blocks, u % p->cuts,
                      p->works + part * p->work);
@@ -303,7 +318,7 @@ static void run_blocks(const plan *p, const km_args *args, int64_t part)
     }
 }
 
-void km_conv_direct_part(const km_args *args, int phase, int part)
+static void run_part(const km_args *args, int phase, int part)
 {
     const plan *p = args->plan;
     if (phase == 0)
@@ -312,16 +327,9 @@ void km_conv_direct_part(const km_args *args, int phase, int part)
         run_blocks(p, args, part);
 }
 
-void km_conv_direct_run(const km_args *args)
-{
-    for (int phase = 0; phase < 2; phase++)
-        for (int64_t part = 0; part < ((const plan *)args->plan)->parts; part++)
-            km_conv_direct_part(args, phase, (int)part);
-}
-
 /* ---- plans ---- */
 
-void km_conv_direct_close(void *plan_)
+static void close(void *plan_)
 {
     plan *p = plan_;
     if (!p)
@@ -335,45 +343,6 @@ void km_conv_direct_close(void *plan_)
     free(p);
 }
 
-/* Cycles of a channel of a stage, roughly: tiles at two vectors each, copies, and a price for each row copied. */
-static double cost_of(const plan *p, const stage *s)
-{
-    const double width = (double)km_conv_width(&s->w), rows = (double)s->h.out;
-    const double n = (double)p->shape.n, between = (double)s->w.extra;
-    double columns = s->h.extra ? n * (double)km_round_up((int64_t)(rows * width - between), V)
-                                : (double)km_round_up((int64_t)(n * rows * width - between), V);
-    double copied = n * (rows + (double)s->h.extra) * (double)(s->h.copies * s->w.copies);
-    return columns * (double)(s->h.count * s->w.count * p->results) / (2 * V) +
-           copied * (6 + width * (s->w.step > 1 ? 1 : 0.3));
-}
-
-static int open_taps(const plan *p, stage *s, int64_t i, int64_t j, int level)
-{
-    return km_conv_taps_open(&s->h, &p->shape.h, i, level > 1) ||
-           km_conv_taps_open(&s->w, &p->shape.w, j, level > 0);
-}
-
-/* Copies shared between taps, one for each column of taps, or one for each tap: the cheapest. */
-static int choose_taps(const plan *p, stage *s, int64_t i, int64_t j)
-{
-    double best = 0;
-    int level = 0;
-    for (int l = 0; l < 3; l++) {
-        stage other = {0};
-        const int failed = open_taps(p, &other, i, j, l);
-        const double cost = failed ? 0 : cost_of(p, &other);
-        if (l == 0 || cost < best) {
-            best = cost;
-            level = l;
-        }
-        km_conv_taps_close(&other.h);
-        km_conv_taps_close(&other.w);
-        if (failed)
-            return -1;
-    }
-    return open_taps(p, s, i, j, level);
-}
-
 static int is_identity(const km_conv_taps *t)
 {
     return t->count == 1 && t->place[0] == 0 && t->step == 1 && t->in == t->out;
@@ -381,18 +350,12 @@ static int is_identity(const km_conv_taps *t)
 
 static void cut_stage(const plan *p, stage *s)
 {
-    const int64_t width = km_conv_width(&s->w), plane = s->h.out * s->w.out;
+    const int64_t plane = s->h.out * s->w.out;
     const int64_t columns =
         km_min64(COLUMNS, km_max64(4 * TILE_COLUMNS, SUMS / km_max64(1, p->results)));
     s->in_place = is_identity(&s->h) && is_identity(&s->w) && plane % 256 != 0 &&
                   (p->shape.n == 1 || plane >= 6 * TILE_COLUMNS);
-    const int whole = s->h.extra == 0 && !s->in_place; /* blocks may hold the end of one image and
-                                                          the start of the next */
-    s->strip = whole ? p->shape.n * s->h.out : s->h.out;
-    s->strips = whole ? 1 : p->shape.n;
-    s->rows = km_min64(s->strip, km_max64(1, columns / width));
-    s->blocks = s->strip ? km_ceil_div(s->strip, km_max64(1, s->rows)) : 0;
-    s->rows = s->blocks ? km_ceil_div(s->strip, s->blocks) : 1;
+    km_conv_cut(&s->cut, &s->h, &s->w, p->shape.n, columns, !s->in_place);
     s->chunk = km_max64(1, TERMS / km_max64(1, s->h.count * s->w.count));
     s->chunk = km_max64(1, km_min64(s->chunk, p->sources));
     const int64_t chunks = km_ceil_div(p->sources, s->chunk);
@@ -402,11 +365,15 @@ static void cut_stage(const plan *p, stage *s)
 /* The table of offsets; of a stage read in place also the one for its last panel. */
 static int open_offsets(const plan *p, stage *s)
 {
-    const km_conv_block b = {&s->h, &s->w, .layout = s->rows};
+    const km_conv_block b = {&s->h, &s->w, .layout = s->cut.rows};
     const int64_t terms = terms_of(s, s->chunk);
-    s->offset = malloc((size_t)(2 * terms + 1) * sizeof *s->offset);
+    const int64_t taps = s->h.count * s->w.count;
+    s->offset = malloc((size_t)(2 * terms + taps + 1) * sizeof *s->offset);
     if (!s->offset)
         return -1;
+    s->tap = s->offset + 2 * terms;
+    for (int64_t t = 0; t < taps; t++)
+        s->tap[t] = s->h.index[t / s->w.count] * p->shape.w.kernel + s->w.index[t % s->w.count];
     s->plane_set = s->chunk * km_conv_planes(&b) + TILE_COLUMNS;
     km_conv_offsets(&b, s->chunk, s->offset);
     for (int64_t i = 0; s->in_place && i < terms; i++) {
@@ -421,7 +388,8 @@ static int open_offsets(const plan *p, stage *s)
 static int open_stage(plan *p, stage *s, int64_t i, int64_t j)
 {
     const int forward = p->result == KM_Y;
-    if (choose_taps(p, s, forward ? -1 : i, forward ? -1 : j))
+    if (km_conv_choose_taps(&s->h, &s->w, &p->shape, forward ? -1 : i, forward ? -1 : j,
+                            p->results))
         return -1;
     s->to = forward ? 0 : i * p->shape.w.in + j;
     s->to_row = forward ? p->shape.w.out : p->shape.h.stride * p->shape.w.in;
@@ -438,9 +406,9 @@ static void size_work(plan *p)
     int64_t sums = TILE_ROWS * TILE_COLUMNS, units = 0;
     for (int64_t i = 0; i < p->stages; i++) {
         const stage *s = &p->stage[i];
-        const km_conv_block b = {&s->h, &s->w, .rows = s->rows};
+        const km_conv_block b = {&s->h, &s->w, .rows = s->cut.rows};
         p->planes = km_max64(p->planes, s->plane_set);
-        units += p->shape.groups * s->strips * s->blocks;
+        units += p->shape.groups * s->cut.strips * s->cut.blocks;
         if (s->chunk < p->sources)
             sums = km_max64(sums, km_round_up(km_conv_columns(&b), TILE_COLUMNS) * p->results);
     }
@@ -487,26 +455,29 @@ static const char *open(const km_args *args, void **out, int forward)
         failed = failed || open_work(p);
     }
     if (failed)
-        km_conv_direct_close(p);
+        close(p);
     else
         *out = p;
     return failed ? "out of memory" : NULL;
 }
 
-const char *km_conv_forward_open(const km_args *args, void **plan_)
+static const char *open_forward(const km_args *args, void **plan_)
 {
     return open(args, plan_, 1);
 }
 
-const char *km_conv_backward_data_open(const km_args *args, void **plan_)
+static const char *open_backward_data(const km_args *args, void **plan_)
 {
     return open(args, plan_, 0);
 }
 
-void km_conv_direct_describe(const void *plan_, km_kernel_info *info)
+static void describe(const void *plan_, km_kernel_info *info)
 {
     const plan *p = plan_;
     static const char impl[] = "direct, tiles over copied rows";
     memcpy(info->impl, impl, sizeof impl);
     info->workspace_bytes = (p->packed_floats + p->parts * p->work) * (int64_t)sizeof *p->packed;
 }
+
+const km_conv_algorithm km_conv_forward = {open_forward, run_part, close, describe, 2};
+const km_conv_algorithm km_conv_backward_data = {open_backward_data, run_part, close, describe, 2};
