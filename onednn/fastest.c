@@ -7,7 +7,7 @@
 
 /* The first round warms up. A plan that takes `hopeless` times the least so far runs no more. */
 enum { LEAST_ROUNDS = 3, MOST_ROUNDS = 30 };
-static const double budget = 0.04, hopeless = 5, hopeless_when_cold = 20;
+static const double budget = 0.015, hopeless = 5, hopeless_when_cold = 20;
 
 static double now(void)
 {
@@ -49,7 +49,7 @@ static double seconds_of(plan *p, km_args *args)
     return now() - start;
 }
 
-static int compete(plan *const *plan, int plans, km_args *args)
+static int compete(plan *const *candidate, int plans, km_args *args)
 {
     double least[MAX_CANDIDATES];
     int out[MAX_CANDIDATES] = {0}, best = 0;
@@ -58,7 +58,7 @@ static int compete(plan *const *plan, int plans, km_args *args)
         for (int i = 0; i < plans; i++) {
             if (out[i])
                 continue;
-            const double took = seconds_of(plan[i], args);
+            const double took = seconds_of(candidate[i], args);
             const double limit = round ? hopeless : hopeless_when_cold;
             least[i] = round < 2 || took < least[i] ? took : least[i];
             best = least[i] < least[best] ? i : best;
@@ -70,12 +70,12 @@ static int compete(plan *const *plan, int plans, km_args *args)
     return best;
 }
 
-int km_onednn_fastest(plan *const *plan, int plans, const km_args *args, const int64_t *count)
+int km_onednn_fastest(plan *const *candidate, int plans, const km_args *args, const int64_t *count)
 {
     km_args own = *args;
     if (plans == 1)
         return 0;
-    const int best = borrow(&own, count) ? -1 : compete(plan, plans, &own);
+    const int best = borrow(&own, count) ? -1 : compete(candidate, plans, &own);
     give_back(&own);
     return best;
 }

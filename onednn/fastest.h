@@ -9,6 +9,6 @@ enum { MAX_CANDIDATES = 8 };
 
 /* Runs the plans by turns on tensors of their own, least times counting. Slot s has count[s] floats, at
  * least as many as any of the plans touches. Returns an index, or -1 where memory lacks. */
-int km_onednn_fastest(plan *const *plan, int plans, const km_args *args, const int64_t *count);
+int km_onednn_fastest(plan *const *candidate, int plans, const km_args *args, const int64_t *count);
 
 #endif
