@@ -8,13 +8,20 @@
 
 #include <stdio.h>
 
-extern const km_kernel km_onednn_activation[], km_onednn_selu[], km_onednn_softplus[],
-    km_onednn_prelu[], km_onednn_linear[];
+/* A file of this folder each. */
+#define FAMILIES(F)                                                                                \
+    F(activation)                                                                                  \
+    F(selu)                                                                                        \
+    F(softplus)                                                                                    \
+    F(prelu)                                                                                       \
+    F(conv2d)                                                                                      \
+    F(linear)
 
-static const km_kernel *const kernels[] = {
-    km_onednn_activation, km_onednn_selu,   km_onednn_softplus,
-    km_onednn_prelu,      km_onednn_linear, NULL,
-};
+#define DECLARE(family) extern const km_kernel km_onednn_##family[];
+FAMILIES(DECLARE)
+
+#define ENTRY(family) km_onednn_##family,
+static const km_kernel *const kernels[] = {FAMILIES(ENTRY) NULL};
 
 static const char *probe(void)
 {

@@ -80,7 +80,7 @@ void km_onednn_describe(const void *plan_, km_kernel_info *info)
 {
     const plan *p = plan_;
     int used = 0;
-    info->workspace_bytes = p->scratch_count * (int64_t)sizeof(float);
+    info->workspace_bytes = p->scratch_count * (int64_t)sizeof(float) + p->inner_bytes;
     for (int i = 0; i < p->steps && used < (int)sizeof info->impl; i++)
         used += snprintf(info->impl + used, sizeof info->impl - (size_t)used, "%s%s",
                          i ? " + " : "", p->step[i].impl);
@@ -111,11 +111,15 @@ dnnl_memory_t km_onednn_memory(plan *p, const desc *d, int slot, float constant)
 const char *km_onednn_step(plan *p, dnnl_primitive_desc_t pd, const dnnl_exec_arg_t *arg, int args)
 {
     step *s = &p->step[p->steps];
+    int64_t bytes = 0;
     for (int i = 0; i < args; i++)
         if (!arg[i].memory)
             return "oneDNN cannot create a memory object";
     if (dnnl_primitive_desc_query(pd, dnnl_query_impl_info_str, 0, &s->impl))
         s->impl = "unnamed";
+    if (!dnnl_primitive_desc_query(pd, dnnl_query_memory_consumption_s64, 0, &bytes) &&
+        bytes > p->inner_bytes)
+        p->inner_bytes = bytes;
     if (dnnl_primitive_create(&s->primitive, pd))
         return "oneDNN cannot create the primitive";
     for (int i = 0; i < args; i++)

@@ -10,7 +10,7 @@
 #include "dnnl_compat.h"
 #include <kernelmark.h>
 
-enum { MAX_STEPS = 2, MAX_ARGS = 10, MAX_MEMORIES = 16 };
+enum { MAX_STEPS = 4, MAX_ARGS = 10, MAX_MEMORIES = 16 };
 
 typedef struct step {
     dnnl_primitive_t primitive;
@@ -37,6 +37,7 @@ typedef struct plan {
     float constant[MAX_MEMORIES]; /* of the binding with the same index */
     float *scratch;
     int64_t scratch_count;
+    int64_t inner_bytes; /* oneDNN's own scratch memory: the steps share it */
 } plan;
 
 /* One link of a chain: x = alg(x, operand). An eltwise alg has alpha and beta instead. */
