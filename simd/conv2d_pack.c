@@ -1,5 +1,7 @@
 /* conv2d_pack.c: weights as the tiles of conv2d_direct.c broadcast them.
  * SPDX-License-Identifier: Apache-2.0 */
+#include <stddef.h>
+
 #include "conv2d_direct.h"
 
 /* Rows of `terms` neighbours each, w_result apart: to terms of `rows` neighbours. */
