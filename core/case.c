@@ -146,7 +146,7 @@ static int parse_number(const km_attr_spec *a, const char **text, double *value)
     memcpy(number, *text, n);
     number[n] = 0;
     *value = strtod(number, &end);
-    if (end != number + n)
+    if (end != number + n || (!a->pair && !strcmp(number, "0") && (*text)[n] == 'x'))
         return -1;
     *value = a->integer ? *value : (float)*value;
     *text += n;
