@@ -138,14 +138,17 @@ static int parse_choice(const km_attr_spec *a, const char **text, double *value)
 
 static int parse_number(const km_attr_spec *a, const char **text, double *value)
 {
-    char word[64], *end;
-    /* strtod would also take "inf", "nan" and leading space, and the pair 0x3 as hexadecimal */
+    char number[64], *end;
+    /* strtod would also take "inf", "nan", hexadecimal ("0x3" is a pair) and leading space */
     size_t n = strspn(*text, "+-.0123456789eE");
-    snprintf(word, sizeof word, "%.*s", (int)(n < sizeof word ? n : sizeof word), *text);
-    double number = strtod(word, &end);
-    if (!n || n >= sizeof word || end != word + n)
+    if (!n || n >= sizeof number)
         return -1;
-    *value = a->integer ? number : (float)number;
+    memcpy(number, *text, n);
+    number[n] = 0;
+    *value = strtod(number, &end);
+    if (end != number + n || (!a->pair && !strcmp(number, "0") && (*text)[n] == 'x'))
+        return -1;
+    *value = a->integer ? *value : (float)*value;
     *text += n;
     return 0;
 }

@@ -30,9 +30,9 @@ typedef struct plan {
     stage stage[];
 } plan;
 
-static km_conv_block block_of(const plan *p, const stage *s, int64_t i)
+static km_conv_block block_of(const plan *p, const stage *s, int64_t image, int64_t i)
 {
-    km_conv_block b = km_conv_block_of(&s->cut, &s->h, &s->w, i);
+    km_conv_block b = km_conv_block_of(&s->cut, &s->h, &s->w, image, i);
     b.plane =
         p->source == KM_GRAD_Y ? p->shape.h.out * p->shape.w.out : p->shape.h.in * p->shape.w.in;
     b.image = p->shape.groups * b.plane;
@@ -117,13 +117,13 @@ static void make_channel(const plan *p, const km_args *args, int64_t channel, fl
     weight += channel * p->shape.h.kernel * p->shape.w.kernel;
     for (int64_t i = 0; i < p->stages; i++) {
         const stage *s = &p->stage[i];
-        for (int64_t j = 0; j < s->cut.strips * s->cut.blocks; j++) {
-            const km_conv_block block = block_of(p, s, j);
-            const int64_t image = block.row / s->h.out, row = block.row % s->h.out;
-            float *to = (float *)y->data + (image * p->shape.groups + channel) * plane + s->to;
-            km_conv_fill(&block, x + channel * block.plane, 1, planes);
-            make_block(s, &block, planes, weight, b, to + row * s->to_row);
-        }
+        for (int64_t j = 0; j < s->cut.blocks; j++)
+            for (int64_t n = 0; n < p->shape.n; n++) {
+                const km_conv_block block = block_of(p, s, n, j);
+                float *to = (float *)y->data + (n * p->shape.groups + channel) * plane + s->to;
+                km_conv_fill_placed(&block, x + channel * block.plane, 1, planes);
+                make_block(s, &block, planes, weight, b, to + block.first_row * s->to_row);
+            }
     }
 }
 
@@ -178,16 +178,16 @@ static void sum_channel(const plan *p, const km_args *args, int64_t channel, int
     const km_tensor *g = &args->slot[KM_GRAD_Y];
     const float *x = args->slot[KM_X].data;
     memset(total, 0, (size_t)s->taps * sizeof *total);
-    for (int64_t j = 0; j < s->cut.strips * s->cut.blocks; j++) {
-        const km_conv_block block = block_of(p, s, j);
+    for (int64_t i = 0; i < s->cut.blocks * p->shape.n; i++) {
+        const km_conv_block block = block_of(p, s, i % p->shape.n, i / p->shape.n);
         km_conv_block first = block; /* of the one image of ones */
-        const int64_t image = block.row / s->h.out, row = block.row % s->h.out;
         const float *grad =
-            (const float *)g->data + ((image * g->dim[1] + channel) * s->h.out + row) * s->w.out;
-        first.row = row;
-        km_conv_fill(&block, x + channel * block.plane, 1, work);
+            (const float *)g->data +
+            ((block.first_image * g->dim[1] + channel) * s->h.out + block.first_row) * s->w.out;
+        first.first_image = 0;
+        km_conv_fill_placed(&block, x + channel * block.plane, 1, work);
         if (careful)
-            km_conv_fill(&first, p->ones, 1, work + p->planes);
+            km_conv_fill_placed(&first, p->ones, 1, work + p->planes);
         add_taps(s, &block, work, careful ? work + p->planes : NULL, grad, total);
     }
 }

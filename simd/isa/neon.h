@@ -85,6 +85,12 @@ KM_INLINE void v_transpose(vf a[V])
     a[3] = vcombine_f32(vget_high_f32(x.val[1]), vget_high_f32(y.val[1]));
 }
 
+/* The even ones of 2 V neighbours. */
+KM_INLINE vf v_even(vf a, vf b)
+{
+    return vuzp1q_f32(a, b);
+}
+
 /* ---- arithmetic ---- */
 
 KM_INLINE vf v_set(float a)
