@@ -22,6 +22,7 @@ typedef struct check {
     km_gradcheck_subject subject;
     km_args forward, backward; /* share the input tensors; each owns its outputs */
     double *y_plus, *y_minus;
+    km_args probe; /* forward with other tensors for all that it writes: what it saved once stays */
     double tolerance, step; /* cbrt of machine epsilon */
     uint64_t seed;
     km_gradcheck *result;
@@ -105,6 +106,16 @@ static int fill(check *k, const km_pass *forward, const km_case *c)
     const km_tensor *g = &k->backward.slot[KM_GRAD_Y];
     km_fill_gaussian(g->data, g->count, km_stream(k->seed, "cotangent"));
     size_t bytes = (size_t)(k->forward.slot[KM_Y].count + 1) * sizeof(double);
+    k->probe = k->forward;
+    for (const km_use *use = forward->use; use->access != KM_END; use++)
+        if (use->access != KM_READ)
+            k->probe.slot[use->slot].data = NULL;
+    if (allocate(&k->probe))
+        return -1;
+    for (const km_use *use = forward->use; use->access != KM_END; use++)
+        if (use->access == KM_UPDATE)
+            memcpy(k->probe.slot[use->slot].data, k->forward.slot[use->slot].data,
+                   (size_t)k->forward.slot[use->slot].count * sizeof(double));
     k->y_plus = malloc(bytes);
     k->y_minus = malloc(bytes);
     return k->y_plus && k->y_minus ? 0 : -1;
@@ -115,6 +126,8 @@ static void release(check *k)
     for (int s = 0; s < KM_SLOT_COUNT; s++) {
         if (k->backward.slot[s].data != k->forward.slot[s].data)
             free(k->backward.slot[s].data);
+        if (k->probe.slot[s].data != k->forward.slot[s].data)
+            free(k->probe.slot[s].data);
         free(k->forward.slot[s].data);
     }
     free(k->y_plus);
@@ -125,7 +138,7 @@ static void release(check *k)
 
 static void forward_into(const check *k, double *y)
 {
-    km_args args = k->forward;
+    km_args args = k->probe;
     args.slot[KM_Y].data = y;
     k->subject.forward(&args);
 }

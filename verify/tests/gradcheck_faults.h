@@ -234,4 +234,37 @@ static inline void weight_averaged(const km_args *args)
     w[2] /= (double)N;
 }
 
+/* ---- wrong in one gradient of any pass ---------------------------------------------------------- */
+
+enum { ONE_PER_MILLE, LARGEST_TURNED, FIRST_FOR_LAST, FAULTY_WAYS };
+static int faulty_slot, faulty_way;
+static const char *faulty_pass;
+static double
+    faulty_change; /* the largest, relative to the largest element: 0 if there was nothing to spoil */
+
+static inline void one_slot_wrong(const km_args *args)
+{
+    const km_tensor *t = &args->slot[faulty_slot];
+    double *a = t->data, largest = 0;
+    const km_use *use = km_use_find(km_pass_find(op, faulty_pass), (km_slot)faulty_slot);
+    km_oracle_kernel(op->name, faulty_pass)->run(args);
+    if (!use || use->access == KM_READ || t->type == KM_INT32 || !t->count)
+        return;
+    int64_t at = 0;
+    for (int64_t i = 0; i < t->count; i++)
+        if (fabs(a[i]) > largest)
+            largest = fabs(a[at = i]);
+    const double first = a[0], last = a[t->count - 1];
+    if (largest == 0)
+        return;
+    for (int64_t i = 0; faulty_way == ONE_PER_MILLE && i < t->count; i++)
+        a[i] *= 1.001;
+    if (faulty_way == LARGEST_TURNED)
+        a[at] = -a[at];
+    if (faulty_way == FIRST_FOR_LAST)
+        a[0] = last;
+    const double change = faulty_way == FIRST_FOR_LAST ? fabs(first - last) / largest : 1;
+    faulty_change = fmax(faulty_change, change);
+}
+
 #endif

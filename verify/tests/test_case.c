@@ -165,8 +165,7 @@ static void attribute_ranges(void **state)
             const km_attr_spec *a = &(*op)->attr[i];
             km_case c;
             km_error error;
-            km_case_default(*op, &c);
-            assert_int_equal(km_case_check(*op, &c, &error), 0);
+            assert_int_equal(km_case_parse(*op, *(*op)->quick, &c, &error), 0);
             c.attr[a->attr] = 0.0 / 0.0;
             assert_int_equal(km_case_check(*op, &c, &error), -1);
             if (a->min == 0 && a->max == 0)

@@ -52,6 +52,11 @@ static int check(const char *name, const char *text, uint64_t seed,
     return failed;
 }
 
+static int is_pointwise(const km_op *o)
+{
+    return !strcmp(o->family, "activation");
+}
+
 /* Every element (97), and projected on random directions (5000). */
 static void wrong_in_every_op(void **state)
 {
@@ -60,7 +65,7 @@ static void wrong_in_every_op(void **state)
     km_error error;
     (void)state;
     for (const km_op *const *o = km_ops(); *o; o++)
-        for (int m = 0; m < EVERYWHERE; m++)
+        for (int m = 0; is_pointwise(*o) && m < EVERYWHERE; m++)
             for (int t = 0; t < 2; t++, count++) {
                 int failed = check((*o)->name, texts[t], 1, everywhere[m], &error);
                 caught += failed != 0;
@@ -100,7 +105,7 @@ static void right_ones_pass(void **state)
     km_error error;
     (void)state;
     for (const km_op *const *o = km_ops(); *o; o++)
-        for (const char *const *listed = (*o)->quick; *listed; listed++)
+        for (const char *const *listed = (*o)->quick; is_pointwise(*o) && *listed; listed++)
             for (uint64_t seed = 1; seed <= 100; seed++) {
                 shrink(*listed, strcmp((*o)->name, "prelu") ? "n61" : "n3c3h4w2", text,
                        sizeof text);
@@ -115,11 +120,79 @@ static void right_ones_pass_projected(void **state)
     km_error error;
     (void)state;
     for (const km_op *const *o = km_ops(); *o; o++)
-        for (uint64_t seed = 1; seed <= 10; seed++) {
+        for (uint64_t seed = 1; is_pointwise(*o) && seed <= 10; seed++) {
             shrink("", strcmp((*o)->name, "prelu") ? "n2500" : "n10c3h10w9", text, sizeof text);
             if (check((*o)->name, text, seed, oracle, &error))
                 fail_msg("%s/%s, seed %d: %s", (*o)->name, text, (int)seed, error.text);
         }
+}
+
+/* ---- ops whose cases have more sizes than one: their edge cases, all passes, all gradients ---- */
+
+typedef struct attempt {
+    const km_op *op;
+    const km_pass *pass;
+    km_case c;
+} attempt;
+
+/* Calls `visit` for every edge case and pass that has a gradient to check. */
+static void for_attempts(void (*visit)(const attempt *a, int *count), int *count)
+{
+    for (const km_op *const *o = km_ops(); *o; o++)
+        for (const char *const *text = (*o)->edge; !is_pointwise(*o) && *text; text++)
+            for (int p = 0; p < (*o)->passes; p++) {
+                attempt a = {.op = *o, .pass = &(*o)->pass[p]};
+                km_error error;
+                assert_int_equal(km_case_parse(*o, *text, &a.c, &error), 0);
+                if (km_gradcheck_applies(*o, a.pass))
+                    visit(&a, count);
+            }
+}
+
+static void visit_right(const attempt *a, int *count)
+{
+    for (uint64_t seed = 1; seed <= 3; seed++, ++*count) {
+        km_gradcheck result;
+        km_error error;
+        if (km_gradcheck_run(a->op, a->pass, &a->c, seed, &result, &error))
+            fail_msg("%s/%s, seed %d: %s", a->op->name, a->pass->name, (int)seed, error.text);
+    }
+}
+
+static void right_edges_pass(void **state)
+{
+    int count = 0;
+    (void)state;
+    for_attempts(visit_right, &count);
+    print_message("# %d right gradients of edge cases\n", count);
+}
+
+static void visit_wrong(const attempt *a, int *count)
+{
+    for (faulty_slot = 0; faulty_slot < KM_SLOT_COUNT; faulty_slot++)
+        for (faulty_way = 0; faulty_way < FAULTY_WAYS; faulty_way++) {
+            const km_gradcheck_subject subject = {km_oracle_kernel(a->op->name, "forward")->run,
+                                                  one_slot_wrong};
+            km_gradcheck result;
+            km_error error;
+            op = a->op;
+            faulty_pass = a->pass->name;
+            faulty_change = 0;
+            int caught =
+                km_gradcheck_subject_run(a->op, a->pass, &a->c, 1, &subject, &result, &error);
+            if (!caught && faulty_change > 1e-3)
+                fail_msg("survived: %d in slot %d of %s/%s", faulty_way, faulty_slot, a->op->name,
+                         a->pass->name);
+            *count += caught != 0;
+        }
+}
+
+static void wrong_edges_are_caught(void **state)
+{
+    int count = 0;
+    (void)state;
+    for_attempts(visit_wrong, &count);
+    print_message("# %d wrong gradients of edge cases caught\n", count);
 }
 
 static void message_names_the_element(void **state)
@@ -147,6 +220,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(wrong_in_every_op),         cmocka_unit_test(wrong_in_one_op),
         cmocka_unit_test(right_ones_pass),           cmocka_unit_test(right_ones_pass_projected),
+        cmocka_unit_test(right_edges_pass),          cmocka_unit_test(wrong_edges_are_caught),
         cmocka_unit_test(message_names_the_element), cmocka_unit_test(applies_to_backward),
     };
     return cmocka_run_group_tests_name("gradcheck", tests, NULL, NULL);
