@@ -15,7 +15,11 @@
     F(softplus)                                                                                    \
     F(prelu)                                                                                       \
     F(conv2d)                                                                                      \
-    F(linear)
+    F(linear)                                                                                      \
+    F(softmax)                                                                                     \
+    F(loss)                                                                                        \
+    F(pool)                                                                                        \
+    F(norm)
 
 #define DECLARE(family) extern const km_kernel km_onednn_##family[];
 FAMILIES(DECLARE)

@@ -169,6 +169,30 @@ static inline dnnl_status_t matmul(dnnl_primitive_desc_t *pd, dnnl_engine_t engi
                                              c->md, NULL);
 }
 
+/* ---- rows: softmax (alg accurate or log) and reductions ---- */
+
+static inline dnnl_status_t softmax_forward(dnnl_primitive_desc_t *pd, dnnl_engine_t engine,
+                                            dnnl_alg_kind_t alg, const desc *data, int axis)
+{
+    return dnnl_softmax_forward_primitive_desc_create(pd, engine, dnnl_forward_training, alg,
+                                                      data->md, data->md, axis, NULL);
+}
+
+static inline dnnl_status_t softmax_backward(dnnl_primitive_desc_t *pd, dnnl_engine_t engine,
+                                             dnnl_alg_kind_t alg, const desc *data, int axis,
+                                             dnnl_primitive_desc_t forward)
+{
+    return dnnl_softmax_backward_primitive_desc_create(pd, engine, alg, data->md, data->md,
+                                                       data->md, axis, forward, NULL);
+}
+
+static inline dnnl_status_t reduction(dnnl_primitive_desc_t *pd, dnnl_engine_t engine,
+                                      dnnl_alg_kind_t alg, const desc *src, const desc *dst,
+                                      float p)
+{
+    return dnnl_reduction_primitive_desc_create(pd, engine, alg, src->md, dst->md, p, 0, NULL);
+}
+
 #else
 
 static const float hardswish_alpha = 0, hardswish_beta = 0;
@@ -322,6 +346,33 @@ static inline dnnl_status_t matmul(dnnl_primitive_desc_t *pd, dnnl_engine_t engi
     dnnl_matmul_desc_t op;
     dnnl_status_t status =
         dnnl_matmul_desc_init(&op, &a->md, &b->md, bias ? &bias->md : NULL, &c->md);
+}
+
+static inline dnnl_status_t softmax_forward(dnnl_primitive_desc_t *pd, dnnl_engine_t engine,
+                                            dnnl_alg_kind_t alg, const desc *data, int axis)
+{
+    dnnl_softmax_v2_desc_t op;
+    dnnl_status_t status = dnnl_softmax_v2_forward_desc_init(&op, dnnl_forward_training, alg,
+                                                             &data->md, &data->md, axis);
+    return status ? status : dnnl_primitive_desc_create(pd, &op, NULL, engine, NULL);
+}
+
+static inline dnnl_status_t softmax_backward(dnnl_primitive_desc_t *pd, dnnl_engine_t engine,
+                                             dnnl_alg_kind_t alg, const desc *data, int axis,
+                                             dnnl_primitive_desc_t forward)
+{
+    dnnl_softmax_v2_desc_t op;
+    dnnl_status_t status =
+        dnnl_softmax_v2_backward_desc_init(&op, alg, &data->md, &data->md, &data->md, axis);
+    return status ? status : dnnl_primitive_desc_create(pd, &op, NULL, engine, forward);
+}
+
+static inline dnnl_status_t reduction(dnnl_primitive_desc_t *pd, dnnl_engine_t engine,
+                                      dnnl_alg_kind_t alg, const desc *src, const desc *dst,
+                                      float p)
+{
+    dnnl_reduction_desc_t op;
+    dnnl_status_t status = dnnl_reduction_desc_init(&op, alg, &src->md, &dst->md, p, 0);
     return status ? status : dnnl_primitive_desc_create(pd, &op, NULL, engine, NULL);
 }
 

@@ -177,7 +177,8 @@ static void forward_backward(const km_args *args)
 static int64_t terms(const km_case *c, km_slot slot)
 {
     const int summed = slot == KM_Y && reduction_of(c) != NONE;
-    return c->dim[KM_DIM_C] + (summed ? c->dim[KM_DIM_N] * c->dim[KM_DIM_H] : 0);
+    return c->dim[KM_DIM_C] + (slot == KM_Y ? LOG_TERMS : 0) +
+           (summed ? c->dim[KM_DIM_N] * c->dim[KM_DIM_H] : 0);
 }
 
 static double own_weight(const double *weight, int64_t class)
@@ -281,7 +282,7 @@ static const char *const edge[] = {"n0c3",
 #define USE_TARGET {KM_TARGET, KM_READ, .fill = KM_FILL_CLASS, .type = KM_INT32}
 #define USE_WEIGHT {KM_WEIGHT, KM_READ, .fill = KM_FILL_UNIT}
 #define USE_GRAD_Y {KM_GRAD_Y, KM_READ, .fill = KM_FILL_NORMAL}
-#define MAKE_Y      {KM_Y, KM_WRITE, BOUND_SUM}
+#define MAKE_Y      {KM_Y, KM_WRITE, BOUND_LOG}
 #define MAKE_GRAD_X {KM_GRAD_X, KM_WRITE, .in_place = 1, .in_place_of = KM_X, BOUND_SUM}
 /* clang-format on */
 

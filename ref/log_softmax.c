@@ -72,17 +72,23 @@ static void sum_scale(const km_args *oracle, km_slot slot, double *s)
         }
 }
 
+static int64_t terms(const km_case *c, km_slot slot)
+{
+    return softmax_axes(c).axis + (slot == KM_Y ? LOG_TERMS : 0);
+}
+
 const km_op KM_OP(log_softmax) = {
     .name = "log_softmax",
     .family = "softmax",
     .summary = "logarithm of softmax",
     SOFTMAX_CASES,
+    .terms = terms,
     .sum_scale = sum_scale,
     .passes = 2,
     .pass = {{.name = "forward",
               .formula = "y = x - max - log sum exp(x - max) along dim",
               .use = {{KM_X, KM_READ, .fill = KM_FILL_WIDE},
-                      {KM_Y, KM_WRITE, .in_place = 1, .in_place_of = KM_X, BOUND_SUM}},
+                      {KM_Y, KM_WRITE, .in_place = 1, .in_place_of = KM_X, BOUND_LOG}},
               .flops_each = 22},
              {.name = "backward",
               .formula = "grad_x = grad_y - exp(y) sum grad_y along dim",

@@ -70,11 +70,19 @@ static void sum_scale(const km_args *oracle, km_slot slot, double *s)
         }
 }
 
+/* Every result depends on the sum over a row. */
+static int64_t terms(const km_case *c, km_slot slot)
+{
+    (void)slot;
+    return softmax_axes(c).axis;
+}
+
 const km_op KM_OP(softmax) = {
     .name = "softmax",
     .family = "softmax",
     .summary = "exponentials divided by their sum",
     SOFTMAX_CASES,
+    .terms = terms,
     .sum_scale = sum_scale,
     .passes = 2,
     .pass = {{.name = "forward",

@@ -220,6 +220,14 @@ KM_INLINE vf v_round_to_bits(vf a)
     return _mm256_castsi256_ps(_mm256_cvtps_epi32(a));
 }
 
+KM_INLINE vf v_split(vf a, vf *n)
+{
+    const __m256i bits = _mm256_castps_si256(a), root = _mm256_set1_epi32(0x3f3504f3);
+    const __m256i e = _mm256_srai_epi32(_mm256_sub_epi32(bits, root), 23);
+    *n = _mm256_cvtepi32_ps(e);
+    return _mm256_castsi256_ps(_mm256_sub_epi32(bits, _mm256_slli_epi32(e, 23)));
+}
+
 /* ---- lookup ---- */
 
 KM_INLINE vf v_bits_from_20(vf a)
@@ -237,14 +245,6 @@ KM_INLINE vf v_lookup(const float *table, vf t)
 KM_INLINE int v_lookup_pays(void)
 {
     return 0;
-}
-
-KM_INLINE vf v_split(vf a, vf *n)
-{
-    const __m256i bits = _mm256_castps_si256(a), root = _mm256_set1_epi32(0x3f3504f3);
-    const __m256i e = _mm256_srai_epi32(_mm256_sub_epi32(bits, root), 23);
-    *n = _mm256_cvtepi32_ps(e);
-    return _mm256_castsi256_ps(_mm256_sub_epi32(bits, _mm256_slli_epi32(e, 23)));
 }
 
 /* ---- reduction ---- */

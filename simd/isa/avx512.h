@@ -217,6 +217,14 @@ KM_INLINE vf v_round_to_bits(vf a)
     return _mm512_castsi512_ps(_mm512_cvtps_epi32(a));
 }
 
+KM_INLINE vf v_split(vf a, vf *n)
+{
+    const __m512i bits = _mm512_castps_si512(a), root = _mm512_set1_epi32(0x3f3504f3);
+    const __m512i e = _mm512_srai_epi32(_mm512_sub_epi32(bits, root), 23);
+    *n = _mm512_cvtepi32_ps(e);
+    return _mm512_castsi512_ps(_mm512_sub_epi32(bits, _mm512_slli_epi32(e, 23)));
+}
+
 /* ---- lookup ---- */
 
 KM_INLINE vf v_bits_from_20(vf a)
@@ -234,14 +242,6 @@ KM_INLINE vf v_lookup(const float *table, vf t)
 KM_INLINE int v_lookup_pays(void)
 {
     return 1;
-}
-
-KM_INLINE vf v_split(vf a, vf *n)
-{
-    const __m512i bits = _mm512_castps_si512(a), root = _mm512_set1_epi32(0x3f3504f3);
-    const __m512i e = _mm512_srai_epi32(_mm512_sub_epi32(bits, root), 23);
-    *n = _mm512_cvtepi32_ps(e);
-    return _mm512_castsi512_ps(_mm512_sub_epi32(bits, _mm512_slli_epi32(e, 23)));
 }
 
 /* ---- reduction ---- */

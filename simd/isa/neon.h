@@ -211,6 +211,14 @@ KM_INLINE vf v_round_to_bits(vf a)
     return vreinterpretq_f32_s32(vcvtnq_s32_f32(a));
 }
 
+KM_INLINE vf v_split(vf a, vf *n)
+{
+    const int32x4_t bits = vreinterpretq_s32_f32(a), root = vdupq_n_s32(0x3f3504f3);
+    const int32x4_t e = vshrq_n_s32(vsubq_s32(bits, root), 23);
+    *n = vcvtq_f32_s32(e);
+    return vreinterpretq_f32_s32(vsubq_s32(bits, vshlq_n_s32(e, 23)));
+}
+
 /* ---- lookup ---- */
 
 KM_INLINE vf v_bits_from_20(vf a)
@@ -231,14 +239,6 @@ KM_INLINE vf v_lookup(const float *table, vf t)
 KM_INLINE int v_lookup_pays(void)
 {
     return 0;
-}
-
-KM_INLINE vf v_split(vf a, vf *n)
-{
-    const int32x4_t bits = vreinterpretq_s32_f32(a), root = vdupq_n_s32(0x3f3504f3);
-    const int32x4_t e = vshrq_n_s32(vsubq_s32(bits, root), 23);
-    *n = vcvtq_f32_s32(e);
-    return vreinterpretq_f32_s32(vsubq_s32(bits, vshlq_n_s32(e, 23)));
 }
 
 /* ---- reduction ---- */
