@@ -9,10 +9,10 @@
 #include <stdio.h>
 
 extern const km_kernel km_onednn_activation[], km_onednn_selu[], km_onednn_softplus[],
-    km_onednn_prelu[];
+    km_onednn_prelu[], km_onednn_pool[];
 
 static const km_kernel *const kernels[] = {
-    km_onednn_activation, km_onednn_selu, km_onednn_softplus, km_onednn_prelu, NULL,
+    km_onednn_activation, km_onednn_selu, km_onednn_softplus, km_onednn_prelu, km_onednn_pool, NULL,
 };
 
 static const char *probe(void)
