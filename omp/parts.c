@@ -101,7 +101,13 @@ static void from_native(void *plan_, km_slot slot, const void *native, void *pla
 
 /* ---- op and pass ---- */
 
-#define LINES(L)
+#define LINES(L)                                                                                   \
+    L(max_pool2d, forward)                                                                         \
+    L(max_pool2d, backward)                                                                        \
+    L(avg_pool2d, forward)                                                                         \
+    L(avg_pool2d, backward)                                                                        \
+    L(adaptive_avg_pool2d, forward)                                                                \
+    L(adaptive_avg_pool2d, backward)
 
 /* open must know which op it is for: one entry point per op and pass. */
 #define ENTRY(op, pass)                                                                            \

@@ -21,7 +21,7 @@
  *   v_scale(a, n)    a 2^n rounded once, into subnormals too; n whole, -200 <= n <= 126, and
  *                    a 2^max(n, -100) is a normal number, exact, or NaN
  *   v_sum            of all lanes, in double
- *   v_not_le         true where an operand is NaN;  v_unordered  only there;  v_any  of all lanes
+ *   v_not_le         true where an operand is NaN;  v_unordered  only there
  *   vi               vector of int32_t, as many lanes as vf and under the same masks
  *   v_even, v_odd    of the 2V elements a, b;  v_zip_low, v_zip_high  the way back
  *   vw               a vector of sums in double;  vw_round  as float, rounded once

@@ -243,11 +243,6 @@ KM_INLINE vm v_and(vm a, vm b)
     return _mm256_and_ps(a, b);
 }
 
-KM_INLINE int v_any(vm a)
-{
-    return _mm256_movemask_ps(a) != 0;
-}
-
 KM_INLINE vi vi_load(const int32_t *p)
 {
     return _mm256_loadu_si256((const __m256i *)p);

@@ -234,11 +234,6 @@ KM_INLINE vm v_and(vm a, vm b)
     return a & b;
 }
 
-KM_INLINE int v_any(vm a)
-{
-    return a != 0;
-}
-
 KM_INLINE vi vi_load(const int32_t *p)
 {
     return _mm512_loadu_si512(p);

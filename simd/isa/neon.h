@@ -247,11 +247,6 @@ KM_INLINE vm v_and(vm a, vm b)
     return vandq_u32(a, b);
 }
 
-KM_INLINE int v_any(vm a)
-{
-    return vmaxvq_u32(a) != 0;
-}
-
 KM_INLINE vi vi_load(const int32_t *p)
 {
     return vld1q_s32(p);
