@@ -9,7 +9,7 @@
 #include "pool_gradient.h"
 
 /* What the window at i counts along an axis. */
-static int64_t km_window_size(const km_axis *a, int64_t i, int with_pad)
+static inline int64_t km_window_size(const km_axis *a, int64_t i, int with_pad)
 {
     const int64_t start = i * a->stride - a->pad, end = start + a->kernel, padded = a->in + a->pad;
     if (with_pad)
@@ -17,14 +17,14 @@ static int64_t km_window_size(const km_axis *a, int64_t i, int with_pad)
     return (end < a->in ? end : a->in) - (start < 0 ? 0 : start);
 }
 
-static int km_is_power_of_two(float count)
+static inline int km_is_power_of_two(float count)
 {
     int exponent;
     return fabsf(frexpf(count, &exponent)) == 0.5f;
 }
 
 /* An override, if any, is the count of all columns, and 1 that of rows. -1 when out of memory. */
-static int km_set_counts(km_pool *p, float override, int with_pad)
+static inline int km_set_counts(km_pool *p, float override, int with_pad)
 {
     p->count_h = km_pool_memory(p, p->h.out + V, sizeof(float));
     p->count_w = km_pool_memory(p, p->w.out + V, sizeof(float));
@@ -74,7 +74,8 @@ KM_INLINE void km_average_row(const km_pool *p, const float *x, float *y, float 
                   n - j);
 }
 
-static void km_average_rows(const km_pool *p, const float *x, float *y, int64_t from, int64_t rows)
+static inline void km_average_rows(const km_pool *p, const float *x, float *y, int64_t from,
+                                   int64_t rows)
 {
     for (int64_t i = 0; i < rows; i++)
         if (p->taps == 4)
@@ -85,7 +86,7 @@ static void km_average_rows(const km_pool *p, const float *x, float *y, int64_t 
             km_average_row(p, x + i * p->line, y + i * p->w.out, p->count_h[from + i], p->taps);
 }
 
-static void km_average_part(const km_args *args, int part)
+static inline void km_average_part(const km_args *args, int part)
 {
     const km_pool *p = args->plan;
     const int64_t inputs = p->h.in * p->w.in, outputs = p->h.out * p->w.out;
@@ -101,8 +102,8 @@ static void km_average_part(const km_args *args, int part)
         }
 }
 
-static const char *km_average_open(const km_args *args, km_axis h, km_axis w, float override,
-                                   int with_pad, void **plan)
+static inline const char *km_average_open(const km_args *args, km_axis h, km_axis w, float override,
+                                          int with_pad, void **plan)
 {
     km_pool *p = calloc(1, sizeof *p);
     if (p)
@@ -115,8 +116,8 @@ static const char *km_average_open(const km_args *args, km_axis h, km_axis w, fl
     return 0;
 }
 
-static const char *km_average_gradient_open(const km_args *args, km_axis h, km_axis w,
-                                            float override, int with_pad, void **plan)
+static inline const char *km_average_gradient_open(const km_args *args, km_axis h, km_axis w,
+                                                   float override, int with_pad, void **plan)
 {
     km_gradient *p = 0;
     const char *reason = km_gradient_open(args, h, w, 0, (void **)&p);

@@ -43,7 +43,7 @@ typedef struct km_pool {
 } km_pool;
 
 /* Memory that lives as long as the plan; zeroed. NULL when there is none. */
-static void *km_pool_memory(km_pool *p, int64_t count, size_t size)
+static inline void *km_pool_memory(km_pool *p, int64_t count, size_t size)
 {
     const size_t bytes = ((size_t)count * size + 127) / 64 * 64;
     void *memory = p->memories < KM_MEMORIES ? aligned_alloc(64, bytes) : 0;
@@ -55,7 +55,7 @@ static void *km_pool_memory(km_pool *p, int64_t count, size_t size)
     return memory;
 }
 
-static void km_pool_close(void *plan)
+static inline void km_pool_close(void *plan)
 {
     km_pool *p = plan;
     for (int i = 0; p && i < p->memories; i++)
@@ -63,12 +63,12 @@ static void km_pool_close(void *plan)
     free(p);
 }
 
-static void km_pool_describe(const void *plan, km_kernel_info *info)
+static inline void km_pool_describe(const void *plan, km_kernel_info *info)
 {
     info->workspace_bytes = ((const km_pool *)plan)->bytes;
 }
 
-static km_axis km_axis_of(const km_args *args, int which, km_slot input, km_slot output)
+static inline km_axis km_axis_of(const km_args *args, int which, km_slot input, km_slot output)
 {
     const km_case *c = args->params;
     km_axis a = {.in = args->slot[input].dim[2 + which], .out = args->slot[output].dim[2 + which]};
@@ -79,7 +79,7 @@ static km_axis km_axis_of(const km_args *args, int which, km_slot input, km_slot
     return a;
 }
 
-static void km_pool_axes(km_pool *p, const km_args *args, km_axis h, km_axis w)
+static inline void km_pool_axes(km_pool *p, const km_args *args, km_axis h, km_axis w)
 {
     const km_slot slot = args->slot[KM_Y].ndim ? KM_Y : KM_GRAD_Y;
     h.reach = (h.kernel - 1) * h.dilation / h.stride;
@@ -93,13 +93,13 @@ static void km_pool_axes(km_pool *p, const km_args *args, km_axis h, km_axis w)
 
 /* ---- forward: open ---- */
 
-static int64_t km_phases(const km_axis *a)
+static inline int64_t km_phases(const km_axis *a)
 {
     return a->dilation == 1 && a->kernel < a->stride ? a->kernel : a->stride;
 }
 
 /* Places and bands. Across rows only where that leaves fewer lanes idle. */
-static void km_pool_lay_out(km_pool *p)
+static inline void km_pool_lay_out(km_pool *p)
 {
     const int64_t row = p->w.out + p->w.reach;
     p->flat = p->w.out % V != 0 && (p->w.reach == 0 ? p->w.out < 2 * V : 2 * p->w.out <= V);
@@ -111,7 +111,7 @@ static void km_pool_lay_out(km_pool *p)
     p->phase = ((p->band + p->h.reach) * p->line + 3 * V) / V * V;
 }
 
-static void km_pool_set_taps(km_pool *p)
+static inline void km_pool_set_taps(km_pool *p)
 {
     int64_t t = 0;
     for (int64_t r = 0; r < p->h.kernel; r++)
@@ -124,14 +124,14 @@ static void km_pool_set_taps(km_pool *p)
 }
 
 /* The first tap that is no padding. */
-static int64_t km_first_tap(const km_axis *a, int64_t i)
+static inline int64_t km_first_tap(const km_axis *a, int64_t i)
 {
     const int64_t start = i * a->stride - a->pad;
     return start >= 0 ? start : start + (a->dilation - 1 - start) / a->dilation * a->dilation;
 }
 
 /* Columns of a row of windows, or places of all windows of a plane. */
-static void km_pool_set_places(km_pool *p)
+static inline void km_pool_set_places(km_pool *p)
 {
     for (int64_t i = 0; i < (p->flat ? p->h.out : 1); i++)
         for (int64_t j = 0; j < p->w.out; j++) {
@@ -143,7 +143,7 @@ static void km_pool_set_places(km_pool *p)
 }
 
 /* Everything but counts; -1 when out of memory. */
-static int km_pool_prepare(km_pool *p, const km_args *args)
+static inline int km_pool_prepare(km_pool *p, const km_args *args)
 {
     const int parts = args->threads > 1 ? args->threads : 1;
     km_pool_lay_out(p);
@@ -181,7 +181,7 @@ KM_INLINE km_columns km_columns_of(const km_axis *a, int64_t place, int64_t want
     return c;
 }
 
-static void km_fill_pad(float *to, int64_t from, int64_t end, vf pad)
+static inline void km_fill_pad(float *to, int64_t from, int64_t end, vf pad)
 {
     for (int64_t i = from; i < end; i += V)
         v_store_n(to + i, pad, end - i);
@@ -220,7 +220,7 @@ KM_INLINE int km_copy_pairs(float *even, float *odd, const float *x, int64_t n)
     return nan;
 }
 
-static int km_copy_every(float *to, const float *x, int64_t n, int64_t stride)
+static inline int km_copy_every(float *to, const float *x, int64_t n, int64_t stride)
 {
     int nan = 0;
     for (int64_t i = 0; i < n; i++) {
@@ -276,7 +276,7 @@ KM_INLINE int km_stage(const km_pool *p, float *scratch, const float *x, int64_t
 }
 
 /* Rows of `line` elements, without the gaps; of any element of four bytes. */
-static void km_close_gaps(const km_pool *p, float *y, const float *from, int64_t rows)
+static inline void km_close_gaps(const km_pool *p, float *y, const float *from, int64_t rows)
 {
     for (int64_t i = 0; i < rows; i++)
         for (int64_t j = 0; j < p->w.out; j += V)
@@ -285,8 +285,8 @@ static void km_close_gaps(const km_pool *p, float *y, const float *from, int64_t
 }
 
 /* The planes [from, to) of a part. */
-static void km_pool_range(const km_pool *p, int64_t count, int parts, int part, int64_t *from,
-                          int64_t *to)
+static inline void km_pool_range(const km_pool *p, int64_t count, int parts, int part,
+                                 int64_t *from, int64_t *to)
 {
     (void)p;
     *from = count * part / parts;

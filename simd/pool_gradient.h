@@ -23,7 +23,7 @@ typedef struct km_gradient {
     int64_t results, staged; /* elements of each part */
 } km_gradient;
 
-static void km_gradient_close(void *plan)
+static inline void km_gradient_close(void *plan)
 {
     km_gradient *p = plan;
     for (int i = 0; p && i < p->pool.memories; i++)
@@ -31,13 +31,14 @@ static void km_gradient_close(void *plan)
     free(p);
 }
 
-static void km_gradient_describe(const void *plan, km_kernel_info *info)
+static inline void km_gradient_describe(const void *plan, km_kernel_info *info)
 {
     info->workspace_bytes = ((const km_gradient *)plan)->pool.bytes;
 }
 
 /* The windows [from, to) that may hold elements [first, last]. */
-static void km_windows(const km_axis *a, int64_t first, int64_t last, int64_t *from, int64_t *to)
+static inline void km_windows(const km_axis *a, int64_t first, int64_t last, int64_t *from,
+                              int64_t *to)
 {
     const int64_t early = first + a->pad - (a->kernel - 1) * a->dilation;
     *from = early <= 0 ? 0 : (early + a->stride - 1) / a->stride;
@@ -46,7 +47,7 @@ static void km_windows(const km_axis *a, int64_t first, int64_t last, int64_t *f
 }
 
 /* Ascending windows are descending taps. */
-static void km_gradient_set_shifts(km_gradient *p)
+static inline void km_gradient_set_shifts(km_gradient *p)
 {
     const km_axis *w = &p->pool.w;
     int64_t n = 0;
@@ -62,12 +63,12 @@ static void km_gradient_set_shifts(km_gradient *p)
         p->base[j] = (int32_t)(j * w->stride);
 }
 
-static int64_t km_staged_rows(const km_axis *h, int64_t band)
+static inline int64_t km_staged_rows(const km_axis *h, int64_t band)
 {
     return (band - 1 + (h->kernel - 1) * h->dilation) / h->stride + 2;
 }
 
-static void km_gradient_lay_out(km_gradient *p)
+static inline void km_gradient_lay_out(km_gradient *p)
 {
     const km_axis *h = &p->pool.h, *w = &p->pool.w;
     const int64_t ahead = (w->stride - 1 + w->pad) / w->stride + w->in / w->stride + 1;
@@ -81,7 +82,8 @@ static void km_gradient_lay_out(km_gradient *p)
     p->results = w->stride > 2 ? w->stride * (w->in / w->stride + 2 * V) : 0;
 }
 
-static const char *km_gradient_open(const km_args *args, km_axis h, km_axis w, int max, void **plan)
+static inline const char *km_gradient_open(const km_args *args, km_axis h, km_axis w, int max,
+                                           void **plan)
 {
     const int parts = args->threads > 1 ? args->threads : 1;
     km_gradient *p = calloc(1, sizeof *p);
@@ -182,7 +184,7 @@ KM_INLINE vf km_gather(const km_gradient *p, const km_source *s, const int64_t *
 }
 
 /* The staged rows that row h takes from, in ascending order. */
-static int64_t km_rows_of(const km_gradient *p, const km_source *s, int64_t h, int64_t *rows)
+static inline int64_t km_rows_of(const km_gradient *p, const km_source *s, int64_t h, int64_t *rows)
 {
     const km_axis *a = &p->pool.h;
     int64_t count = 0;

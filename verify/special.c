@@ -156,8 +156,10 @@ static int check_output(const lanes *l, const km_use *use, float special, int64_
     km_rule rule = km_work_rule(l->work, out->slot, exam->target);
     km_figures f = km_figures_none();
     int edges = (km_backend_flags(exam->cell->backend) & KM_HOLDS_EDGES) != 0;
+    /* an index that names the lane is right with and without a NaN there; one that skips NaN moves on */
+    int may_move = out->type == KM_INT32 && !edges;
     for (int64_t i = 0; i < l->work->shape.slot[out->slot].count; i++) {
-        if (!memcmp(&want[i], &untouched[i], sizeof *want) && i != lane) {
+        if (!memcmp(&want[i], &untouched[i], sizeof *want) && i != lane && !may_move) {
             if (!km_same_element(got, &base, i))
                 return km_exam_fail(exam, l->work, 0,
                                     "%s = %.9g in lane %" PRId64 " changes %s[%" PRId64

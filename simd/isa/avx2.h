@@ -89,12 +89,6 @@ KM_INLINE void v_transpose(vf a[V])
 }
 
 /* The even ones of 2 V neighbours. */
-KM_INLINE vf v_even(vf a, vf b)
-{
-    const __m256d pairs = _mm256_castps_pd(_mm256_shuffle_ps(a, b, 0x88));
-    return _mm256_castpd_ps(_mm256_permute4x64_pd(pairs, 0xd8));
-}
-
 /* ---- arithmetic ---- */
 
 KM_INLINE vf v_set(float a)

@@ -90,13 +90,6 @@ KM_INLINE void v_transpose(vf a[V])
 }
 
 /* The even ones of 2 V neighbours. */
-KM_INLINE vf v_even(vf a, vf b)
-{
-    const __m512i even =
-        _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
-    return _mm512_permutex2var_ps(a, even, b);
-}
-
 /* ---- arithmetic ---- */
 
 KM_INLINE vf v_set(float a)

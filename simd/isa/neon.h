@@ -86,11 +86,6 @@ KM_INLINE void v_transpose(vf a[V])
 }
 
 /* The even ones of 2 V neighbours. */
-KM_INLINE vf v_even(vf a, vf b)
-{
-    return vuzp1q_f32(a, b);
-}
-
 /* ---- arithmetic ---- */
 
 KM_INLINE vf v_set(float a)
