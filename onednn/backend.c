@@ -9,10 +9,10 @@
 #include <stdio.h>
 
 extern const km_kernel km_onednn_activation[], km_onednn_selu[], km_onednn_softplus[],
-    km_onednn_prelu[];
+    km_onednn_prelu[], km_onednn_norm[];
 
 static const km_kernel *const kernels[] = {
-    km_onednn_activation, km_onednn_selu, km_onednn_softplus, km_onednn_prelu, NULL,
+    km_onednn_activation, km_onednn_selu, km_onednn_softplus, km_onednn_prelu, km_onednn_norm, NULL,
 };
 
 static const char *probe(void)

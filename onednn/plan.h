@@ -10,7 +10,7 @@
 #include "dnnl_compat.h"
 #include <kernelmark.h>
 
-enum { MAX_STEPS = 2, MAX_ARGS = 10, MAX_MEMORIES = 16 };
+enum { MAX_STEPS = 4, MAX_ARGS = 10, MAX_MEMORIES = 16 };
 
 typedef struct step {
     dnnl_primitive_t primitive;
