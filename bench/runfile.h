@@ -60,7 +60,7 @@ typedef struct km_bandwidth {
 
 typedef struct km_run {
     const char *path; /* where it was read */
-    const char *tool, *compiler, *flags, *governor, *started;
+    const char *tool, *compiler, *flags, *governor, *started, *timed_data;
     const char *commit;
     bool dirty;
     const char *cpu, *isas; /* isas: joined by spaces */

@@ -62,6 +62,7 @@ static const km_field run_fields[] = {
     {NULL, "threads",         KM_COUNT, false, RUN(threads)},
     {NULL, "governor",        KM_TEXT,  false, RUN(governor)},
     {NULL, "seed",            KM_COUNT, false, RUN(seed)},
+    {NULL, "timed_data",      KM_TEXT,  false, RUN(timed_data)},
     {NULL, "started",         KM_TEXT,  false, RUN(started)},
     {"roofs", "threads",      KM_COUNT, false, RUN(roof_threads)},
     {0},

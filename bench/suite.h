@@ -16,7 +16,8 @@ typedef struct km_suite_options {
     const km_roofs *roofs; /* NULL: no roofs */
 } km_suite_options;
 
-/* Verifies and times count cells of one op, pass and case; results must lie in shared memory
+/* Verifies count cells of one op, pass and case, refills their inputs as in use (km_fill_usual), verifies them on
+ * these too, and times them; results must lie in shared memory
  * (km_shared_open). All backends run in one child on the same buffers, round by round, every second
  * round in reverse order. Returns -1 with a message when the harness itself failed. */
 int km_suite_run(const km_cell *cells, size_t count, const km_suite_options *options,

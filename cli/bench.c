@@ -208,7 +208,7 @@ static int open_session(session *s, const char *command, km_error *error)
     if (!read_roofs(s, s->options->measure_roofs ? KM_ROOFS_ANEW : KM_ROOFS_CACHED))
         s->suite.roofs = s->roofs;
     json_t *roofs = s->suite.roofs ? km_roofs_json(s->roofs) : NULL;
-    const km_run_facts facts = {command, s->suite.verify.seed, s->threads, roofs};
+    const km_run_facts facts = {command, s->suite.verify.seed, s->threads, roofs, "usual"};
     int failed = km_record_open(&s->recorder, s->options->json, &facts, error);
     json_decref(roofs);
     return failed;

@@ -34,13 +34,35 @@ static void print_attr(const km_attr_spec *a)
     }
 }
 
+/* What kernelmark's own backends promise. */
+static void print_target(const km_bound *b)
+{
+    switch (b->kind) {
+    case KM_EXACT:
+        printf(" (exact)");
+        break;
+    case KM_ULP:
+        printf(" (within %g ulp)", b->ulp);
+        break;
+    case KM_MIXED:
+        printf(" (within %g of it + %g)", b->rtol, b->atol);
+        break;
+    case KM_SUM:
+        printf(" (within a sum's bound)");
+        break;
+    }
+}
+
 static void print_pass(const km_pass *pass)
 {
     static const char *const access[] = {"", "reads", "writes", "updates"};
     printf("  %-16s %s\n%18s", pass->name, pass->formula, "");
-    for (const km_use *use = pass->use; use->access != KM_END; use++)
-        printf(" %s %s%s", access[use->access], km_slot_name[use->slot],
-               use[1].access != KM_END ? "," : "\n");
+    for (const km_use *use = pass->use; use->access != KM_END; use++) {
+        printf(" %s %s", access[use->access], km_slot_name[use->slot]);
+        if (use->access != KM_READ)
+            print_target(&use->target);
+        printf(use[1].access != KM_END ? "," : "\n");
+    }
 }
 
 static void print_op(const km_op *op)

@@ -8,10 +8,8 @@
 #include "cli/commands.h"
 #include "cli/common.h"
 #include "cli/junit.h"
-#include "core/cpu.h"
 #include "core/registry.h"
 #include "verify/cell.h"
-#include "verify/exhaustive.h"
 #include "verify/gradcheck.h"
 #include "verify/isolate.h"
 #include "verify/record.h"
@@ -247,73 +245,6 @@ static int run_cells(session *s)
     return code;
 }
 
-/* ---- --exhaustive --------------------------------------------------------------------------- */
-
-static void show_progress(double done)
-{
-    km_progress((size_t)(done * 1000), 1000, "of all floats, per thousand");
-}
-
-static int exhaustive_cell(const km_cell *cell, int processes, uint64_t step)
-{
-    km_exhaustive r;
-    km_error error;
-    char id[400];
-    const char *skip = km_cell_skip(cell);
-    km_cell_id(cell, id, sizeof id);
-    if (skip) {
-        printf("%s %s  %s\n", km_status_word(KM_SKIPPED), id, skip);
-        return KM_EXIT_SKIPPED;
-    }
-    km_progress(0, 1000, id);
-    if (km_exhaustive_run(cell, processes, step, show_progress, &r, &error))
-        return km_complain(KM_EXIT_FAILED, &error);
-    km_progress_end();
-    printf("%s %s  %" PRIu64
-           " inputs: max %.3f ulp at x = %.9g (%a): got %.9g, want %.17g; digest %016" PRIx64 "\n",
-           km_status_word(r.wrong ? KM_WRONG : KM_OK), id, r.inputs, r.max_ulp, r.worst_x,
-           r.worst_x, r.worst_got, r.worst_want, r.digest);
-    if (r.wrong)
-        printf("        %" PRIu64 " outside the bound, such as x = %.9g\n", r.wrong,
-               r.first_wrong_x);
-    return r.wrong ? KM_EXIT_FAILED : KM_EXIT_OK;
-}
-
-/* Every attribute setting of the listed cases, on the chosen backends, each once. */
-static int run_exhaustive(const km_options *options)
-{
-    km_options own = *options;
-    km_cells cells;
-    km_error error;
-    km_cpu cpu;
-    char pattern[128];
-    long long step;
-    int code = KM_EXIT_SKIPPED;
-    km_cpu_read(&cpu);
-    snprintf(pattern, sizeof pattern, "%.60s/forward", options->exhaustive);
-    own.words = (km_text_list){0};
-    km_text_add(&own.words, pattern);
-    if (!own.cases.count)
-        km_text_add(&own.cases, "n65536");
-    if (km_option_number("sample", options->sample, 1, 65536, 1, &step, &error) ||
-        km_setup(&own, KM_SUITE_QUICK, &cells, &error))
-        return km_complain(KM_EXIT_USAGE, &error);
-    for (size_t i = 0; i < cells.count; i++) {
-        if (!km_exhaustive_applies(cells.cell[i].pass)) {
-            km_fail(&error, "%s/forward is not a function of x alone: --exhaustive cannot run it",
-                    cells.cell[i].op->name);
-            return km_complain(KM_EXIT_USAGE, &error);
-        }
-        int one = exhaustive_cell(&cells.cell[i], cpu.cores, (uint64_t)step);
-        code = one == KM_EXIT_SKIPPED ? code : code == KM_EXIT_SKIPPED || one ? one : code;
-    }
-    km_cells_free(&cells);
-    km_text_free(&own.words);
-    if (!options->cases.count)
-        km_text_free(&own.cases);
-    return code;
-}
-
 int km_command_verify(const km_options *options)
 {
     session s = {.options = options, .text = km_text_stream(options)};
@@ -325,7 +256,7 @@ int km_command_verify(const km_options *options)
         km_option_number("offset", options->offset, 0, 15, 0, &offset, &error))
         return km_complain(KM_EXIT_USAGE, &error);
     if (options->exhaustive)
-        return run_exhaustive(options);
+        return km_run_exhaustive(options, (uint64_t)seed);
     km_command_tail(options, tail, sizeof tail);
     s.verify =
         (km_verify_options){.seed = (uint64_t)seed, .offset = (int)offset, .command_tail = tail};

@@ -72,6 +72,13 @@ void km_fill_classes(int32_t *data, int64_t count, int64_t classes, int32_t igno
     }
 }
 
+void km_fill_usual(float *data, int64_t count, km_fill kind, uint64_t key)
+{
+    km_fill_random(data, count, kind == KM_FILL_WIDE ? KM_FILL_NORMAL : kind, key);
+    for (int64_t i = 0; kind == KM_FILL_WIDE && i < count; i++)
+        data[i] *= 2;
+}
+
 void km_fill_gaussian(double *data, int64_t count, uint64_t key)
 {
     for (int64_t i = 0; i < count; i++) {

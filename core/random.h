@@ -16,6 +16,10 @@ uint64_t km_stream(uint64_t seed, const char *name);
 /* Fills count floats as kind says; KM_FILL_SAVED counts as KM_FILL_NORMAL. */
 void km_fill_random(float *data, int64_t count, km_fill kind, uint64_t key);
 
+/* The same for data to be timed: of KM_FILL_WIDE only its main part, N(0, 2^2), as activations are in use. Its far
+ * tails would be too frequent there: what is rare and slow, such as subnormal results, would decide. */
+void km_fill_usual(float *data, int64_t count, km_fill kind, uint64_t key);
+
 /* Classes in [0, classes), one in sixteen `ignored`; only that where there are no classes. */
 void km_fill_classes(int32_t *data, int64_t count, int64_t classes, int32_t ignored, uint64_t key);
 

@@ -203,7 +203,7 @@ typedef struct km_bound {
     double ulp, rtol, atol;
 } km_bound;
 
-/* What random data a slot is filled with for verification and timing. */
+/* What random data a slot is filled with for verification. Timed is the same, but of KM_FILL_WIDE the first part. */
 typedef enum km_fill {
     KM_FILL_WIDE,    /* mostly N(0, 2^2), some uniform in [-30, 30], some tiny */
     KM_FILL_NORMAL,  /* N(0, 1) */

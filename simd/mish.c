@@ -41,7 +41,7 @@ static void forward(const km_args *args)
 
 static void backward(const km_args *args)
 {
-    km_backward(args, KM_X, gradient, 0);
+    km_backward_by(args, KM_X, gradient, 0, MAX_U);
 }
 
 extern const km_kernel KM_KERNELS(mish)[];

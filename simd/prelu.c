@@ -42,7 +42,7 @@ KM_INLINE void forward_runs(float *y, const float *x, const float *w, shape s, k
 {
     for (int64_t i = 0; i < s.rows * s.channels; i++) {
         const vf wi = v_set(w[i % s.channels]);
-        const km_span span = {y + i * s.inner, x + i * s.inner, 0, s.inner, 1};
+        const km_span span = {y + i * s.inner, x + i * s.inner, 0, s.inner, 1, U};
         km_span_map(prelu, &wi, span, reach);
     }
 }
@@ -57,7 +57,7 @@ static void forward(const km_args *args)
             forward_row(y + r * s.channels, x + r * s.channels, w, s.channels);
         return;
     }
-    switch (km_reach_of((km_span){y, x, 0, 0, 1}, args->slot[KM_X].count)) {
+    switch (km_reach_of((km_span){y, x, 0, 0, 1, U}, args->slot[KM_X].count)) {
     case KM_NEAR:
         forward_runs(y, x, w, s, KM_NEAR);
         break;
@@ -169,7 +169,7 @@ static void backward(const km_args *args)
 {
     const km_tensor *t = args->slot;
     const shape s = shape_of(args);
-    const km_span span = {t[KM_GRAD_X].data, t[KM_X].data, t[KM_GRAD_Y].data, 0, 2};
+    const km_span span = {t[KM_GRAD_X].data, t[KM_X].data, t[KM_GRAD_Y].data, 0, 2, U};
     const km_reach reach = km_reach_of(span, t[KM_X].count);
     const int columns = s.inner == 1;
     const int64_t step = columns ? V : CHANNELS;

@@ -1,6 +1,6 @@
 /* sigmoid.c: y = 1/(1 + e^-x); grad_x = g y (1 - y).
  *
- * 1 + e^-x is rounded once, and so is the quotient, into subnormal numbers too.
+ * The divisor is rounded once, and so is the quotient, into subnormal numbers too.
  * Largest forward error found: 1.66 ULP, at -0x1.1aa8c6p+0.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "pointwise.h"

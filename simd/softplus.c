@@ -70,7 +70,7 @@ static void forward(const km_args *args)
     vf k[CONSTANTS];
     constants(args, k);
     if (args->params->attr[KM_BETA] == 1)
-        km_forward(args, softplus, k);
+        km_forward_by(args, softplus, k, MAX_U);
     else
         km_forward(args, softplus_beta, k);
 }
@@ -79,7 +79,7 @@ static void backward(const km_args *args)
 {
     vf k[CONSTANTS];
     constants(args, k);
-    km_backward(args, KM_X, gradient, k);
+    km_backward_by(args, KM_X, gradient, k, MAX_U);
 }
 
 extern const km_kernel KM_KERNELS(softplus)[];

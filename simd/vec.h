@@ -10,6 +10,12 @@
  *   v_fma(a, b, c)   a b + c;  v_fms  a b - c;  v_fnma  c - a b;  one rounding each
  *   v_min, v_max     (c, x): x unless c is smaller (larger), so a NaN or -0 in x stays
  *   v_gt, v_lt       false where an operand is NaN
+ *   v_gt_bits, v_max_bits   of the bits as unsigned numbers: 0 <= a <= c and no NaN, at one go
+ *   v_any            whether a mask is set in any lane
+ *   v_lookup(table, t)   the entry, of V_ENTRIES that are aligned to sizeof(vf), in the low 5 bits of t
+ *   v_bits_from_20   moved to the lowest place: of a > 0, the low bits of the exponent and the
+ *                    three upper ones of the fraction number its interval
+ *   v_lookup_pays()  whether that is about as fast as an addition
  *   v_pow2_bits(t)   2^n from t = V_TO_BITS + n, n whole, -126 <= n <= 127
  *   v_round_to_bits  the nearest whole number, ties to even, as the bits of the float
  *   v_scale(a, n)    a 2^n rounded once, into subnormals too; n whole, -200 <= n <= 126, and
@@ -24,6 +30,8 @@
 
 /* Adding it to |a| < 2^22 rounds a to a whole number n and leaves n + 127 in the low bits. */
 #define V_TO_BITS 0x1.8000fep23f
+
+enum { V_ENTRIES = 32 };
 
 #include KM_ISA_HEADER
 

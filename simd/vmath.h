@@ -55,18 +55,18 @@ KM_INLINE vf v_mantissa(v_power e)
     return v_fma(e.p, e.r, v_set(1));
 }
 
-/* a/(1 + e^-x), rounded twice: in the sum and in the quotient. Beyond 2^100 what is left of the
- * power scales the quotient, so that results among the subnormal numbers are rounded in the same
- * way. From 2^24 on s + 1 loses what the third line finds, exactly. */
+/* a/(1 + e^-x), rounded twice: with x = n ln 2 - r it is 2^n a/(2^n + e^r), where the divisor is
+ * rounded once, for 2^n + 1 is exact but for what is lost from |n| = 24 on and goes to the small
+ * term. Scaling by 2^n comes last, so that subnormal results are rounded in the same way. */
 KM_INLINE vf v_logistic(vf a, vf x)
 {
-    const vf one = v_set(1);
-    const v_power e = v_exp_parts(v_sub(v_set(0), v_min(v_set(80), v_max(v_set(-110), x))));
-    const vf t1 = v_min(v_set(V_TO_BITS + 100), e.t), s = v_pow2_bits(t1), sum = v_add(s, one);
-    const vf lost = v_add(v_sub(s, sum), one);
-    const vf d = v_fma(v_fma(s, e.r, lost), e.p, sum);
-    const vf left = v_pow2_bits(v_add(v_sub(t1, e.t), v_set(V_TO_BITS)));
-    return v_mul(v_div(a, d), left);
+    const vf to_bits = v_set(V_TO_BITS), one = v_set(1);
+    x = v_min(v_set(18), v_max(v_set(-110), x));
+    const vf t = v_fma(x, v_set(0x1.715476p+0f), to_bits), n = v_sub(t, to_bits);
+    const vf r = v_fnma(n, v_set(0x1.05c61p-29f), v_fms(n, v_set(0x1.62e43p-1f), x));
+    const vf power = v_pow2_bits(v_max(v_set(V_TO_BITS - 126), t));
+    const vf sum = v_add(power, one), lost = v_sub(power, v_sub(sum, one));
+    return v_scale(v_div(a, v_fma(v_exp_rest(r), v_add(r, lost), sum)), n);
 }
 
 /* 2^n, or 0 for n < -126: for terms that vanish beside 1. */

@@ -18,16 +18,17 @@ enum { TIMEOUT = 300 };
 
 /* ---- verdict ------------------------------------------------------------------------------- */
 
-static void write_reproduce(const km_exam *exam, const km_case *params, int offset)
+/* Data as timed is what bench makes. */
+static void write_reproduce(const km_exam *exam, const km_work *work, int offset)
 {
     const km_cell *cell = exam->cell;
     km_result *r = exam->result;
     char text[KM_CASE_TEXT];
-    km_case_format(cell->op, params, text);
-    int n =
-        snprintf(r->reproduce, sizeof r->reproduce,
-                 "kernelmark verify %s/%s --backend %s --case %s --seed %" PRIu64, cell->op->name,
-                 cell->pass->name, cell->backend->name, text, exam->options->seed);
+    km_case_format(cell->op, &work->params, text);
+    int n = snprintf(r->reproduce, sizeof r->reproduce,
+                     "kernelmark %s %s/%s --backend %s --case %s --seed %" PRIu64,
+                     work->data == KM_DATA_USUAL ? "bench" : "verify", cell->op->name,
+                     cell->pass->name, cell->backend->name, text, exam->options->seed);
     if (offset && n < (int)sizeof r->reproduce)
         n += snprintf(r->reproduce + n, sizeof r->reproduce - (size_t)n, " --offset %d", offset);
     if (cell->threads > 1 && n < (int)sizeof r->reproduce)
@@ -50,7 +51,7 @@ int km_exam_fail(const km_exam *exam, const km_work *work, int offset, const cha
     va_start(list, format);
     vsnprintf(r->reason, sizeof r->reason, format, list);
     va_end(list);
-    write_reproduce(exam, &work->params, offset);
+    write_reproduce(exam, work, offset);
     return -1;
 }
 
@@ -305,6 +306,6 @@ void km_verify_cell(const km_cell *cell, const km_work *work, const km_verify_op
                           sizeof reason)) {
         result->status = KM_CRASHED;
         snprintf(result->reason, sizeof result->reason, "%s", reason);
-        write_reproduce(&j.exam, &work->params, options->offset);
+        write_reproduce(&j.exam, work, options->offset);
     }
 }

@@ -4,6 +4,7 @@
 
 #include <float.h>
 #include <math.h>
+#include <string.h>
 
 static const double unit_roundoff = 0x1p-24;
 
@@ -13,25 +14,60 @@ static int class_of(float v)
     return isnan(v) ? 3 : isinf(v) ? (v < 0 ? 2 : 1) : 0;
 }
 
-/* One unit in the last place of a float of this magnitude; infinity counts as the largest float. */
-static double ulp_of(double v)
+/* One unit in the last place of a float of this magnitude; infinity counts as the largest float. The power
+ * of two below it is what a double keeps without its fraction; no branch, as all 2^32 floats come here. */
+static inline double ulp_of(float v)
 {
-    int exponent;
-    if (fabs(v) < 0x1p-126)
-        return 0x1p-149;
-    if (isinf(v))
-        return 0x1p104;
-    frexp(v, &exponent);
-    return ldexp(1, exponent - 24);
+    double power = v;
+    uint64_t bits;
+    memcpy(&bits, &power, sizeof bits);
+    bits &= 0x7ff0000000000000u;
+    memcpy(&power, &bits, sizeof bits);
+    const double ulp = power * 0x1p-23;
+    return ulp < 0x1p-149 ? 0x1p-149 : ulp > 0x1p104 ? 0x1p104 : ulp;
 }
 
-double km_ulp_error(double got, double want)
+static inline double ulp_error(float got, double want)
 {
-    float rounded = (float)want;
-    if (class_of((float)got) != class_of(rounded))
-        return INFINITY;
+    const float rounded = (float)want;
+    if (isfinite(got) && isfinite(rounded))
+        return fabs(got - want) / ulp_of(rounded);
     /* just above FLT_MAX the expected value rounds to infinity: same class, no distance */
-    return class_of(rounded) ? 0 : fabs(got - want) / ulp_of(rounded);
+    return class_of(got) == class_of(rounded) ? 0 : INFINITY;
+}
+
+double km_ulp_error(float got, double want)
+{
+    return ulp_error(got, want);
+}
+
+int64_t km_worst_ulp(const float *got, const double *want, int64_t count, double *ulp)
+{
+    int64_t worst = 0;
+    *ulp = 0;
+    for (int64_t i = 0; i < count; i++) {
+        const double own = ulp_error(got[i], want[i]);
+        if (own > *ulp) {
+            *ulp = own;
+            worst = i;
+        }
+    }
+    return worst;
+}
+
+double km_sure_ulp(const km_rule *rule)
+{
+    const km_bound *b = &rule->bound;
+    switch (b->kind) {
+    case KM_ULP:
+        return b->ulp;
+    case KM_MIXED: /* a unit is at most 2^-22 of the value, or 2^-149 */
+        return rule->scale ? 0 : fmin(b->rtol * 0x1p22, b->atol * 0x1p149);
+    case KM_EXACT:
+    case KM_SUM:
+        break;
+    }
+    return 0;
 }
 
 double km_tolerance(const km_rule *rule, double want, int64_t i)

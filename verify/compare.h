@@ -31,7 +31,13 @@ typedef struct km_rule {
 
 /* Distance in units in the last place of `want` rounded to float (2^-149 in the subnormal range);
  * infinity when the classes differ. */
-double km_ulp_error(double got, double want);
+double km_ulp_error(float got, double want);
+
+/* The element of count with the largest km_ulp_error, the first of equals, and that error. */
+int64_t km_worst_ulp(const float *got, const double *want, int64_t count, double *ulp);
+
+/* So many units in the last place are within the rule's bound whatever the value; 0 if none is known. */
+double km_sure_ulp(const km_rule *rule);
 
 /* The tolerance of the rule for element i; 0 for KM_EXACT. */
 double km_tolerance(const km_rule *rule, double want, int64_t i);

@@ -104,6 +104,7 @@ static json_t *header_json(const km_run_facts *facts)
     put_integer(o, "threads", facts->threads);
     put_text(o, "governor", cpu.governor);
     put_integer(o, "seed", (int64_t)facts->seed);
+    put_text(o, "timed_data", facts->timed_data);
     put_start(o);
     if (facts->roofs)
         json_object_set_new(o, "roofs", json_deep_copy(facts->roofs));

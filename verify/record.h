@@ -24,7 +24,8 @@ typedef struct km_run_facts {
     const char *command; /* verify, bench */
     uint64_t seed;
     int threads;
-    const json_t *roofs; /* may be NULL */
+    const json_t *roofs;    /* may be NULL */
+    const char *timed_data; /* what was timed: "usual"; NULL: nothing */
 } km_run_facts;
 
 /* Opens path ("-": standard output; NULL: none) and writes the header line. */

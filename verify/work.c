@@ -63,9 +63,11 @@ static void fill_slot(km_work *w, const km_use *use, uint64_t seed)
     if (use->type == KM_INT32)
         km_fill_classes(w->input[use->slot], t->count, w->params.dim[KM_DIM_C],
                         (int32_t)w->params.attr[KM_IGNORE_INDEX], key);
+    else if (w->data == KM_DATA_USUAL)
+        km_fill_usual(w->input[use->slot], t->count, use->fill, key);
     else
-        km_fill_random(w->input[use->slot], t->count, w->integers ? KM_FILL_INTEGER : use->fill,
-                       key);
+        km_fill_random(w->input[use->slot], t->count,
+                       w->data == KM_DATA_INTEGERS ? KM_FILL_INTEGER : use->fill, key);
 }
 
 /* A double tensor per slot of `shape`; -1 when out of memory. */
@@ -89,7 +91,7 @@ static void close_double(km_args *args)
 }
 
 static int work_open(km_work *w, const km_op *op, const km_pass *pass, const km_case *c,
-                     int integers, uint64_t seed, km_error *error);
+                     km_data data, uint64_t seed, km_error *error);
 
 static void narrow(const double *from, void *to, const km_tensor *t)
 {
@@ -105,7 +107,7 @@ static int fill_saved(km_work *w, uint64_t seed, km_error *error)
 {
     const km_pass *forward = km_pass_find(w->op, "forward");
     km_work saved;
-    if (!forward || work_open(&saved, w->op, forward, &w->params, w->integers, seed, error))
+    if (!forward || work_open(&saved, w->op, forward, &w->params, w->data, seed, error))
         return -1;
     for (const km_use *use = w->pass->use; use->access != KM_END; use++)
         if (use->access == KM_READ && use->fill == KM_FILL_SAVED)
@@ -132,9 +134,9 @@ static int fill_inputs(km_work *w, uint64_t seed, km_error *error)
 }
 
 static int work_open(km_work *w, const km_op *op, const km_pass *pass, const km_case *c,
-                     int integers, uint64_t seed, km_error *error)
+                     km_data data, uint64_t seed, km_error *error)
 {
-    *w = (km_work){.op = op, .pass = pass, .params = *c, .integers = integers};
+    *w = (km_work){.op = op, .pass = pass, .params = *c, .data = data};
     km_args_shape(op, pass, c, &w->shape);
     if (fill_inputs(w, seed, error) || km_work_oracle(w, error)) {
         km_work_close(w);
@@ -147,13 +149,19 @@ static int work_open(km_work *w, const km_op *op, const km_pass *pass, const km_
 int km_work_open(km_work *w, const km_op *op, const km_pass *pass, const km_case *c, uint64_t seed,
                  km_error *error)
 {
-    return work_open(w, op, pass, c, 0, seed, error);
+    return work_open(w, op, pass, c, KM_DATA_WIDE, seed, error);
 }
 
 int km_work_open_integers(km_work *w, const km_op *op, const km_pass *pass, const km_case *c,
                           uint64_t seed, km_error *error)
 {
-    return work_open(w, op, pass, c, 1, seed, error);
+    return work_open(w, op, pass, c, KM_DATA_INTEGERS, seed, error);
+}
+
+int km_work_open_usual(km_work *w, const km_op *op, const km_pass *pass, const km_case *c,
+                       uint64_t seed, km_error *error)
+{
+    return work_open(w, op, pass, c, KM_DATA_USUAL, seed, error);
 }
 
 /* How the bound of a slot scales: S of a sum; for gradients, whose bounds are stated for |grad_y| <= 2,
@@ -214,7 +222,7 @@ void km_work_close(km_work *w)
 km_rule km_work_rule(const km_work *w, km_slot slot, int target)
 {
     const km_use *use = km_use_find(w->pass, slot);
-    if (w->integers)
+    if (w->data == KM_DATA_INTEGERS)
         return (km_rule){.bound.kind = KM_EXACT, .whole = use->type == KM_INT32};
     km_rule rule = {
         .bound = target ? use->target : use->gate, .scale = w->scale[slot], .flush = !target};

@@ -10,25 +10,33 @@
 #include "core/error.h"
 #include "verify/compare.h"
 
+/* What the inputs are like: as km_fill says, tails included, to find errors; small whole numbers; or as in use, to be
+ * timed. */
+typedef enum km_data { KM_DATA_WIDE, KM_DATA_INTEGERS, KM_DATA_USUAL } km_data;
+
 typedef struct km_work {
     const km_op *op;
     const km_pass *pass;
     km_case params;
+    km_data data;
     km_args shape;              /* counts and dims of every slot; no data */
     void *input[KM_SLOT_COUNT]; /* of slots that are read: float or int32_t, as shape says */
     double *
         want[KM_SLOT_COUNT]; /* of slots that are written: the oracle's result, whatever the type */
     double *scale[KM_SLOT_COUNT]; /* of slots that are written: km_rule.scale, or NULL */
-    int integers;                 /* opened with whole numbers: results are exact */
 } km_work;
 
-/* Fills the inputs from the seed and runs the oracle. Opened with km_work_open_integers, inputs hold small
- * whole numbers. */
+/* Fills the inputs from the seed and runs the oracle. */
 int km_work_open(km_work *work, const km_op *op, const km_pass *pass, const km_case *c,
                  uint64_t seed, km_error *error);
 
+/* With small whole numbers, whose results are exact. */
 int km_work_open_integers(km_work *work, const km_op *op, const km_pass *pass, const km_case *c,
                           uint64_t seed, km_error *error);
+
+/* With data as in use: km_fill_usual. */
+int km_work_open_usual(km_work *work, const km_op *op, const km_pass *pass, const km_case *c,
+                       uint64_t seed, km_error *error);
 
 /* Runs the oracle again after inputs were changed. */
 int km_work_oracle(km_work *work, km_error *error);

@@ -128,6 +128,12 @@ KM_INLINE vf v_copysign(vf magnitude, vf sign)
     return _mm256_or_ps(v_abs(magnitude), _mm256_and_ps(_mm256_set1_ps(-0.0f), sign));
 }
 
+KM_INLINE vf v_max_bits(vf a, vf b)
+{
+    const __m256i m = _mm256_max_epu32(_mm256_castps_si256(a), _mm256_castps_si256(b));
+    return _mm256_castsi256_ps(m);
+}
+
 /* ---- comparison ---- */
 
 KM_INLINE vm v_gt(vf a, vf b)
@@ -143,6 +149,20 @@ KM_INLINE vm v_lt(vf a, vf b)
 KM_INLINE vf v_select(vm m, vf yes, vf no)
 {
     return _mm256_blendv_ps(no, yes, m);
+}
+
+/* Flipping the sign bits turns the order of unsigned numbers into that of signed ones. */
+KM_INLINE vm v_gt_bits(vf a, vf b)
+{
+    const __m256i sign = _mm256_set1_epi32(INT32_MIN);
+    const __m256i x = _mm256_xor_si256(_mm256_castps_si256(a), sign);
+    const __m256i y = _mm256_xor_si256(_mm256_castps_si256(b), sign);
+    return _mm256_castsi256_ps(_mm256_cmpgt_epi32(x, y));
+}
+
+KM_INLINE int v_any(vm m)
+{
+    return _mm256_movemask_ps(m) != 0;
 }
 
 /* ---- powers of two ---- */
@@ -164,6 +184,25 @@ KM_INLINE vf v_scale(vf a, vf n)
 KM_INLINE vf v_round_to_bits(vf a)
 {
     return _mm256_castsi256_ps(_mm256_cvtps_epi32(a));
+}
+
+/* ---- lookup ---- */
+
+KM_INLINE vf v_bits_from_20(vf a)
+{
+    return _mm256_castsi256_ps(_mm256_srli_epi32(_mm256_castps_si256(a), 20));
+}
+
+KM_INLINE vf v_lookup(const float *table, vf t)
+{
+    const __m256i i = _mm256_and_si256(_mm256_castps_si256(t), _mm256_set1_epi32(31));
+    return _mm256_i32gather_ps(table, i, sizeof(float));
+}
+
+/* Gathers take as many loads as there are lanes. */
+KM_INLINE int v_lookup_pays(void)
+{
+    return 0;
 }
 
 /* ---- reduction ---- */

@@ -121,11 +121,18 @@ KM_INLINE vf v_neg_abs(vf a)
     return _mm512_or_ps(a, _mm512_set1_ps(-0.0f));
 }
 
+/* The operand that the instruction overwrites is the one no longer needed. */
 KM_INLINE vf v_copysign(vf magnitude, vf sign)
 {
     const __m512i low = _mm512_set1_epi32(0x7fffffff);
     const __m512i m = _mm512_castps_si512(magnitude), s = _mm512_castps_si512(sign);
-    return _mm512_castsi512_ps(_mm512_ternarylogic_epi32(low, m, s, 0xca));
+    return _mm512_castsi512_ps(_mm512_ternarylogic_epi32(m, low, s, 0xe2));
+}
+
+KM_INLINE vf v_max_bits(vf a, vf b)
+{
+    const __m512i m = _mm512_max_epu32(_mm512_castps_si512(a), _mm512_castps_si512(b));
+    return _mm512_castsi512_ps(m);
 }
 
 /* ---- comparison ---- */
@@ -145,6 +152,16 @@ KM_INLINE vf v_select(vm m, vf yes, vf no)
     return _mm512_mask_blend_ps(m, no, yes);
 }
 
+KM_INLINE vm v_gt_bits(vf a, vf b)
+{
+    return _mm512_cmpgt_epu32_mask(_mm512_castps_si512(a), _mm512_castps_si512(b));
+}
+
+KM_INLINE int v_any(vm m)
+{
+    return m != 0;
+}
+
 /* ---- powers of two ---- */
 
 KM_INLINE vf v_pow2_bits(vf t)
@@ -160,6 +177,25 @@ KM_INLINE vf v_scale(vf a, vf n)
 KM_INLINE vf v_round_to_bits(vf a)
 {
     return _mm512_castsi512_ps(_mm512_cvtps_epi32(a));
+}
+
+/* ---- lookup ---- */
+
+KM_INLINE vf v_bits_from_20(vf a)
+{
+    return _mm512_castsi512_ps(_mm512_srli_epi32(_mm512_castps_si512(a), 20));
+}
+
+KM_INLINE vf v_lookup(const float *table, vf t)
+{
+    const __m512 low = _mm512_load_ps(table), high = _mm512_load_ps(table + V);
+    return _mm512_permutex2var_ps(low, _mm512_castps_si512(t), high);
+}
+
+/* One instruction. */
+KM_INLINE int v_lookup_pays(void)
+{
+    return 1;
 }
 
 /* ---- reduction ---- */

@@ -137,6 +137,11 @@ KM_INLINE vf v_copysign(vf magnitude, vf sign)
     return vbslq_f32(vdupq_n_u32(0x80000000u), sign, magnitude);
 }
 
+KM_INLINE vf v_max_bits(vf a, vf b)
+{
+    return vreinterpretq_f32_u32(vmaxq_u32(vreinterpretq_u32_f32(a), vreinterpretq_u32_f32(b)));
+}
+
 /* ---- comparison ---- */
 
 KM_INLINE vm v_gt(vf a, vf b)
@@ -152,6 +157,16 @@ KM_INLINE vm v_lt(vf a, vf b)
 KM_INLINE vf v_select(vm m, vf yes, vf no)
 {
     return vbslq_f32(m, yes, no);
+}
+
+KM_INLINE vm v_gt_bits(vf a, vf b)
+{
+    return vcgtq_u32(vreinterpretq_u32_f32(a), vreinterpretq_u32_f32(b));
+}
+
+KM_INLINE int v_any(vm m)
+{
+    return vmaxvq_u32(m) != 0;
 }
 
 /* ---- powers of two ---- */
@@ -173,6 +188,28 @@ KM_INLINE vf v_scale(vf a, vf n)
 KM_INLINE vf v_round_to_bits(vf a)
 {
     return vreinterpretq_f32_s32(vcvtnq_s32_f32(a));
+}
+
+/* ---- lookup ---- */
+
+KM_INLINE vf v_bits_from_20(vf a)
+{
+    return vreinterpretq_f32_u32(vshrq_n_u32(vreinterpretq_u32_f32(a), 20));
+}
+
+KM_INLINE vf v_lookup(const float *table, vf t)
+{
+    const uint32x4_t i = vandq_u32(vreinterpretq_u32_f32(t), vdupq_n_u32(31));
+    vf a = vdupq_n_f32(table[vgetq_lane_u32(i, 0)]);
+    a = vld1q_lane_f32(table + vgetq_lane_u32(i, 1), a, 1);
+    a = vld1q_lane_f32(table + vgetq_lane_u32(i, 2), a, 2);
+    return vld1q_lane_f32(table + vgetq_lane_u32(i, 3), a, 3);
+}
+
+/* Every lane takes a move and a load. */
+KM_INLINE int v_lookup_pays(void)
+{
+    return 0;
 }
 
 /* ---- reduction ---- */

@@ -93,6 +93,7 @@ run list relu/forward --backend ref --cases=cases
 [ "$(cat out)" = $'relu/forward/n5/ref\nrelu/forward/n6/ref' ] || fail "case file: $(cat out)"
 expect 0 "fixture" list --backends --plugin "$fixtures/fixture_right.so"
 expect 0 "y = max(0, x)" list relu --ops
+expect 0 "writes y (within 2 ulp)" list tanh --ops
 
 # all floats, sampled
 for op in relu sigmoid hardswish; do
@@ -100,4 +101,18 @@ for op in relu sigmoid hardswish; do
 done
 expect 1 "outside the bound, such as x = " verify --exhaustive relu --sample 65536 \
     --plugin "$fixtures/fixture_wrong.so" --backend fixture
+# several backends share the oracle: each is judged as if alone, and a crash costs the others nothing
+relu=(verify --exhaustive relu --sample 16384 --plugin)
+run "${relu[@]}" "$fixtures/fixture_right.so" --backend ref
+alone=$(cat out)
+for fixture in wrong crash; do
+    run "${relu[@]}" "$fixtures/fixture_$fixture.so" --backend ref,fixture
+    [ $code -eq 1 ] || fail "ref beside a fixture that is $fixture: exit $code"
+    [ "$(head -n 1 out)" = "$alone" ] || fail "ref beside a fixture that is $fixture: $(cat out err)"
+done
+holds err "relu/forward/n65536/fixture: crashed: write of y past its end"
+run "${relu[@]}" "$fixtures/fixture_right.so" --backend ref --seed 2
+[ "$(cat out)" != "$alone" ] || fail "--seed 2 takes the same sample"
+run "${relu[@]}" "$fixtures/fixture_right.so" --backend ref --seed 16385
+[ "$(cat out)" = "$alone" ] || fail "--seed 16385 takes another sample than 1: $(cat out)"
 finish

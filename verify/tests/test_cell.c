@@ -107,7 +107,10 @@ static const subject rights[] = {
     {"three_threads, bits free", "silu", "forward", three_threads, KM_HOLDS_TARGET | TEAM},
 };
 
-static void examine(const subject *s, uint64_t seed, km_result *result)
+typedef int open_data(km_work *work, const km_op *op, const km_pass *pass, const km_case *c,
+                      uint64_t seed, km_error *error);
+
+static void examine_on(open_data *open, const subject *s, uint64_t seed, km_result *result)
 {
     km_kernel list[] = {{.op = s->op, .pass = s->pass, .run = s->run, .open = s->open}, {0}};
     if (s->open == open_reversed) {
@@ -127,10 +130,15 @@ static void examine(const subject *s, uint64_t seed, km_result *result)
     cell.pass = km_pass_find(cell.op, s->pass);
     strcpy(cell.case_text, text);
     assert_int_equal(km_case_parse(cell.op, text, &cell.params, &error), 0);
-    assert_int_equal(km_work_open(&work, cell.op, cell.pass, &cell.params, seed, &error), 0);
+    assert_int_equal(open(&work, cell.op, cell.pass, &cell.params, seed, &error), 0);
     calls = 0;
     km_verify_cell(&cell, &work, &options, result);
     km_work_close(&work);
+}
+
+static void examine(const subject *s, uint64_t seed, km_result *result)
+{
+    examine_on(km_work_open, s, seed, result);
 }
 
 static int is_caught(const subject *s, const km_result *r)
@@ -195,6 +203,37 @@ static void declined(void **state)
     assert_int_equal(r->figures.elements, 0);
 }
 
+/* Data to be timed: x without tails, and a saved y that belongs to it. */
+static void usual_data(void **state)
+{
+    const km_op *op = km_op_find("sigmoid");
+    km_work forward, backward;
+    km_error error;
+    km_case c;
+    (void)state;
+    assert_int_equal(km_case_parse(op, "n4096", &c, &error), 0);
+    assert_int_equal(km_work_open_usual(&forward, op, km_pass_find(op, "forward"), &c, 1, &error),
+                     0);
+    assert_int_equal(km_work_open_usual(&backward, op, km_pass_find(op, "backward"), &c, 1, &error),
+                     0);
+    const float *x = forward.input[KM_X], *y = backward.input[KM_Y];
+    for (int i = 0; i < 4096; i++)
+        assert_true(fabsf(x[i]) < 12 && y[i] == (float)forward.want[KM_Y][i]);
+    km_work_close(&forward);
+    km_work_close(&backward);
+}
+
+/* They are bench's, and so is the command that shows an error in them. */
+static void usual_data_reproduced(void **state)
+{
+    const subject s = {FAULT(writes_past)};
+    const char *const command = "kernelmark bench ";
+    km_result *r = *state;
+    examine_on(km_work_open_usual, &s, 1, r);
+    assert_true(r->status == KM_WRONG || r->status == KM_CRASHED);
+    assert_memory_equal(r->reproduce, command, strlen(command));
+}
+
 static int open_result(void **state)
 {
     *state = km_shared_open(sizeof(km_result));
@@ -204,10 +243,9 @@ static int open_result(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_fault),
-        cmocka_unit_test(no_false_alarm),
-        cmocka_unit_test(edges_as_remarks),
-        cmocka_unit_test(declined),
+        cmocka_unit_test(every_fault),      cmocka_unit_test(no_false_alarm),
+        cmocka_unit_test(edges_as_remarks), cmocka_unit_test(declined),
+        cmocka_unit_test(usual_data),       cmocka_unit_test(usual_data_reproduced),
     };
     return cmocka_run_group_tests_name("cell", tests, open_result, NULL);
 }

@@ -49,6 +49,51 @@ static void ulp_errors(void **state)
     assert_true(km_ulp_error(nextafterf(FLT_MAX, 0), (double)FLT_MAX) == 1);
 }
 
+/* The unit of every exponent, against the library's own arithmetic. */
+static void units_of_all_exponents(void **state)
+{
+    (void)state;
+    for (int e = -149; e < 128; e++)
+        for (int sign = -1; sign <= 1; sign += 2) {
+            const float want = (float)(sign * ldexp(1, e)), next = nextafterf(want, 2 * want);
+            const int top = e == 127; /* twice it is infinity, and so would be the direction */
+            assert_true(km_ulp_error(next, want) == 1 && (top || km_ulp_error(want, next) == 1));
+        }
+}
+
+static void worst_of_an_array(void **state)
+{
+    const double want[] = {1, 1, 1, 2, NAN, INFINITY};
+    float got[] = {1, 1 + 0x1p-22f, 1 - 0x1p-22f, 2 + 0x1p-22f, NAN, INFINITY};
+    double ulp;
+    (void)state;
+    assert_int_equal(km_worst_ulp(got, want, 6, &ulp), 1); /* the first of equals */
+    assert_true(ulp == 2);
+    assert_int_equal(km_worst_ulp(got, want, 1, &ulp), 0);
+    assert_true(ulp == 0);
+    got[4] = 0;
+    assert_int_equal(km_worst_ulp(got, want, 6, &ulp), 4);
+    assert_true(ulp == INFINITY);
+}
+
+/* What km_sure_ulp calls certain must pass the rule at every magnitude. */
+static void sure_ulps(void **state)
+{
+    const km_bound rules[] = {exact, two_ulp, mixed, sum};
+    const double scale = 1;
+    (void)state;
+    for (int r = 0; r < 4; r++)
+        for (int e = -149; e < 127; e++) {
+            const km_rule rule = {rules[r], .terms = 9, .scale = r == 3 ? &scale : NULL};
+            const float want = (float)ldexp(1, e);
+            const double unit = fmax(ldexp(1, e - 23), 0x1p-149);
+            const double ulps = floor(fmin(km_sure_ulp(&rule), 0x1p20));
+            assert_true(accepts(rule, (float)(want + ulps * unit), want));
+        }
+    assert_true(km_sure_ulp(&(km_rule){.bound = two_ulp}) == 2);
+    assert_true(km_sure_ulp(&(km_rule){.bound = mixed}) > 40);
+}
+
 static void ulp_of_other_classes(void **state)
 {
     const double classes[] = {NAN, INFINITY, -INFINITY, 1};
@@ -251,19 +296,14 @@ static void figures_add_up(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(ulp_errors),
-        cmocka_unit_test(ulp_of_other_classes),
-        cmocka_unit_test(classes),
-        cmocka_unit_test(largest_and_infinity),
-        cmocka_unit_test(nan_payloads),
-        cmocka_unit_test(exact_rule),
-        cmocka_unit_test(ulp_rule),
-        cmocka_unit_test(mixed_rule),
-        cmocka_unit_test(sum_rule),
-        cmocka_unit_test(flush_allowance),
-        cmocka_unit_test(nan_tolerance),
-        cmocka_unit_test(figures_of_a_tensor),
-        cmocka_unit_test(whole_numbers_keep_their_bits),
+        cmocka_unit_test(ulp_errors),           cmocka_unit_test(units_of_all_exponents),
+        cmocka_unit_test(worst_of_an_array),    cmocka_unit_test(sure_ulps),
+        cmocka_unit_test(ulp_of_other_classes), cmocka_unit_test(classes),
+        cmocka_unit_test(largest_and_infinity), cmocka_unit_test(nan_payloads),
+        cmocka_unit_test(exact_rule),           cmocka_unit_test(ulp_rule),
+        cmocka_unit_test(mixed_rule),           cmocka_unit_test(sum_rule),
+        cmocka_unit_test(flush_allowance),      cmocka_unit_test(nan_tolerance),
+        cmocka_unit_test(figures_of_a_tensor),  cmocka_unit_test(whole_numbers_keep_their_bits),
         cmocka_unit_test(figures_add_up),
     };
     return cmocka_run_group_tests_name("compare", tests, NULL, NULL);

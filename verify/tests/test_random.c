@@ -133,6 +133,22 @@ static void wide_data(void **state)
     assert_in_range(negative, COUNT / 2 - COUNT / 100, COUNT / 2 + COUNT / 100);
 }
 
+/* For timing: wide data loses its tails, all else stays what it was. */
+static void usual_data(void **state)
+{
+    static float x[COUNT], y[COUNT];
+    double mean, variance, fourth;
+    (void)state;
+    km_fill_usual(x, COUNT, KM_FILL_WIDE, km_stream(1, "usual"));
+    moments(x, &mean, &variance, &fourth);
+    assert_true(fabs(mean) < 0.02 && fabs(variance - 4) < 0.056 && fabs(fourth - 48) < 1.6);
+    for (int kind = KM_FILL_NORMAL; kind <= KM_FILL_SAVED; kind++) {
+        km_fill_usual(x, 1000, (km_fill)kind, 7);
+        km_fill_random(y, 1000, (km_fill)kind, 7);
+        assert_memory_equal(x, y, 1000 * sizeof *x);
+    }
+}
+
 static void gaussian_doubles(void **state)
 {
     static double x[COUNT];
@@ -157,6 +173,7 @@ int main(void)
         cmocka_unit_test(streams_differ),
         cmocka_unit_test(distributions),
         cmocka_unit_test(wide_data),
+        cmocka_unit_test(usual_data),
         cmocka_unit_test(gaussian_doubles),
     };
     return cmocka_run_group_tests_name("random", tests, NULL, NULL);

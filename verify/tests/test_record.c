@@ -17,7 +17,8 @@
 enum { CELLS = 5 };
 
 static char folder[] = "/tmp/kernelmark-record-XXXXXX", path[100];
-static const km_run_facts facts = {.command = "verify", .seed = 1234567890123, .threads = 3};
+static const km_run_facts facts = {
+    .command = "verify", .seed = 1234567890123, .threads = 3, .timed_data = "usual"};
 static km_cell cells[CELLS];
 static km_result results[CELLS];
 
@@ -110,6 +111,7 @@ static void header_and_counts(void **state)
     (void)state;
     km_run *run = round_trip();
     assert_true(run->seed == 1234567890123 && run->threads == 3);
+    assert_string_equal(run->timed_data, "usual");
     assert_int_equal(run->cell_count, CELLS);
     assert_int_equal(run->count[KM_OK], 2);
     assert_int_equal(run->count[KM_WRONG], 1);
