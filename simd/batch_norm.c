@@ -74,7 +74,7 @@ static line line_at(const km_args *args, int64_t c, int first)
     const moments m = join_chunks(p, c);
     if (first)
         write_statistics(args, c, m, values(p));
-    return line_of(args, c, m.mean, positive(m.m2 / values(p)));
+    return line_of(args, c, m.mean, positive(m.m2 * (1 / values(p))));
 }
 
 KM_INLINE void map_chunks(const km_args *args, range units, km_reach reach)

@@ -52,9 +52,9 @@ KM_INLINE void write_statistics(const km_args *args, int64_t c, moments m, doubl
     float *mean = (float *)args->slot[KM_RUNNING_MEAN].data + c;
     float *variance = (float *)args->slot[KM_RUNNING_VAR].data + c;
     ((float *)args->slot[KM_MEAN].data)[c] = (float)m.mean;
-    ((float *)args->slot[KM_VARIANCE].data)[c] = (float)positive(m.m2 / n);
+    ((float *)args->slot[KM_VARIANCE].data)[c] = (float)positive(m.m2 * (1 / n));
     *mean = (float)(old * *mean + new *m.mean);
-    *variance = (float)(old * *variance + new *positive(m.m2 / (n - 1)));
+    *variance = (float)(old * *variance + new *positive(m.m2 * (1 / (n - 1))));
 }
 
 KM_INLINE vf normal(vf x, vf unused, const vf *k)
@@ -84,8 +84,8 @@ KM_INLINE plane_of_gradients gradients_of(const km_args *args, int64_t c, sums s
 {
     const double rstd = saved_rstd(args, c), factor = weight_of(args, c) * rstd;
     return (plane_of_gradients){saved_mean(args, c), (float)factor,
-                                (float)(-factor * rstd * rstd * (s.b / n)),
-                                (float)(-factor * (s.a / n))};
+                                (float)(-factor * rstd * rstd * (s.b * (1 / n))),
+                                (float)(-factor * (s.a * (1 / n)))};
 }
 
 KM_INLINE void write_gradients(const km_args *args, int64_t c, sums s)

@@ -81,7 +81,7 @@ static void train_block(const km_args *args, block k, line l[V])
     }
     for (int64_t j = 0; j < k.n; j++) {
         write_statistics(args, k.c + j, all[j], n);
-        l[j] = line_of(args, k.c + j, all[j].mean, positive(all[j].m2 / n));
+        l[j] = line_of(args, k.c + j, all[j].mean, positive(all[j].m2 * (1 / n)));
     }
 }
 

@@ -70,7 +70,8 @@ KM_INLINE void forward_rows(const km_args *args, range rows, const float *weight
     for (int64_t r = rows.from; r < rows.to; r++) {
         const float *x = input(args, KM_X) + r * c;
         const moments m = row_moments(x, c, reach);
-        const double variance = positive(m.m2 / (double)c), rstd = reciprocal_root(args, variance);
+        const double variance = positive(m.m2 * (1 / (double)c)),
+                     rstd = reciprocal_root(args, variance);
         const double lost = m.mean - (float)m.mean;
         const vf k[] = {v_set((float)m.mean), v_set((float)rstd),
                         v_set(lost == 0 ? 0 : (float)(-lost * rstd))};
@@ -189,9 +190,10 @@ KM_INLINE void backward_group(const km_args *args, const rows *t, int64_t r, int
         const double rstd = reciprocal_root(args, input(args, KM_VARIANCE)[r + k]);
         const vf mean = v_set(input(args, KM_MEAN)[r + k]);
         const sums s = row_sums(t, r + k, mean, reach);
-        const double n = (double)t->c;
-        f[k] = (factors){mean, v_set((float)rstd), v_set((float)(-rstd * rstd * rstd * (s.b / n))),
-                         v_set((float)(-rstd * (s.a / n)))};
+        const double inverse = 1 / (double)t->c;
+        f[k] = (factors){mean, v_set((float)rstd),
+                         v_set((float)(-rstd * rstd * rstd * (s.b * inverse))),
+                         v_set((float)(-rstd * (s.a * inverse)))};
     }
     int64_t i = 0;
     for (; i + V <= t->c; i += V)

@@ -41,21 +41,25 @@ typedef struct moments {
 /* The moments of `have` and `more` elements together; no element at first. Infinite means add up. */
 KM_INLINE moments join(moments a, double have, moments b, double more)
 {
+    if (have == 0)
+        return b;
     const double d = b.mean - a.mean, r = more / (have + more);
     return (moments){isfinite(d) ? a.mean + d * r : a.mean + b.mean,
                      a.m2 + b.m2 + d * d * (have * r)};
 }
 
-/* Of sums s of x - pivot and q of their squares, over n elements. */
+/* Of sums s of x - pivot and q of their squares, over n elements. All rows have the same n, so 1/n is formed
+ * once. */
 KM_INLINE moments shifted(double pivot, double s, double q, double n)
 {
-    return (moments){pivot + s / n, q - s * (s / n)};
+    const double mean = s * (1 / n);
+    return (moments){pivot + mean, q - s * mean};
 }
 
 /* More than two deviations between pivot and mean: the squares have lost digits. */
 KM_INLINE int is_far(double s, moments m, double n)
 {
-    return s * (s / n) > 4 * m.m2;
+    return s * s * (1 / n) > 4 * m.m2;
 }
 
 /* Not if elements are infinite or float sums overflowed. */
