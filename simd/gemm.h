@@ -9,7 +9,7 @@
 #include "tile.h"
 
 /* Sizes of blocks: GEMM_TERMS x GEMM_COLUMNS floats of b are half of an L2 cache of 1 MiB. */
-enum { GEMM_TERMS = 256, GEMM_COLUMNS = 512 };
+enum { GEMM_TERMS = 256, GEMM_COLUMNS = 512 / TILE_COLUMNS * TILE_COLUMNS };
 
 typedef struct km_gemm {
     int64_t m, n, k; /* c is m x n, of k terms; each may be 0 */
