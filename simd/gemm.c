@@ -10,7 +10,7 @@
 
 #include <stddef.h>
 
-enum { ROWS_STEP = (TILE_ROWS + V - 1) / V * V, ALIGN = 16 };
+enum { ROWS_STEP = (TILE_ROWS + V - 1) / V * V, ALIGN = 16, LINE = 16 };
 
 static int64_t min64(int64_t a, int64_t b)
 {
@@ -39,7 +39,7 @@ KM_INLINE void tile(const km_tile *t, km_tile_kind kind, int vectors, int rows)
 /* A function for each kind and width, with a case for each height. */
 #define HEIGHT(rows)                                                                               \
     case rows:                                                                                     \
-        tile(t, KIND, VECTORS, rows);                                                              \
+        tile(t, (km_tile_kind)KIND, VECTORS, rows);                                                \
         break;
 #define TILES(name, kind, vectors)                                                                 \
     static void name(const km_tile *t, int rows)                                                   \
@@ -120,21 +120,35 @@ static int vectors_of(int64_t columns)
     return (int)ceil_div(min64(columns, TILE_COLUMNS), V);
 }
 
-/* Columns at `from`, `columns` of them, that lie along k: `step` apart. */
+/* V terms of up to V columns that lie along k, `step` apart: to V vectors, `next` apart. */
+KM_INLINE void transpose(float *to, int64_t next, const float *from, int64_t step, int64_t columns,
+                         int64_t terms)
+{
+    const int whole = columns >= V && terms >= V;
+    vf r[V];
+    for (int i = 0; i < V; i++)
+        r[i] = whole         ? v_load(from + i * step)
+               : i < columns ? v_load_n(from + i * step, terms)
+                             : v_set(0);
+    v_transpose(r);
+    for (int i = 0; i < V && i < terms; i++)
+        v_store(to + i * next, r[i]);
+}
+
+/* A panel of columns that lie along k. */
 static void pack_transposed(float *to, const float *from, int64_t step, int64_t columns,
                             int64_t terms)
 {
     const int vectors = vectors_of(columns);
-    for (int64_t p = 0; p < terms; p += V)
-        for (int v = 0; v < vectors; v++) {
-            vf r[V];
-            for (int i = 0; i < V; i++)
-                r[i] = v * V + i < columns ? v_load_n(from + (v * V + i) * step + p, terms - p)
-                                           : v_set(0);
-            v_transpose(r);
-            for (int i = 0; i < V && p + i < terms; i++)
-                v_store(to + ((p + i) * vectors + v) * V, r[i]);
-        }
+    for (int v = 0; v < vectors; v++) {
+        const int64_t left = columns - v * V;
+        const float *at = from + v * V * step;
+        int64_t p = 0;
+        for (; p + V <= terms && left >= V; p += V)
+            transpose(to + (p * vectors + v) * V, vectors * V, at + p, step, V, V);
+        for (; p < terms; p += V)
+            transpose(to + (p * vectors + v) * V, vectors * V, at + p, step, left, terms - p);
+    }
 }
 
 /* Columns side by side; rows of them are `step` apart. */
@@ -163,8 +177,24 @@ static int lies_ready(const job *j, int64_t columns)
     return j->g->b_packed || (j->g->direct && columns % V == 0);
 }
 
+/* A block of columns side by side: row by row, as they lie. */
+static void pack_rows(const job *j, block b)
+{
+    const int64_t width = b.column.to - b.column.from;
+    for (int64_t p = 0; p < b.terms; p++) {
+        const float *from = j->columns + (b.term + p) * j->column_step + b.column.from;
+        for (int64_t c = 0; c < width; c += TILE_COLUMNS)
+            pack_straight(j->panels + c * b.terms + p * vectors_of(width - c) * V, from + c, 0,
+                          width - c, 1);
+    }
+}
+
 static void pack_block(const job *j, block b)
 {
+    if (!j->g->b_packed && !j->g->direct && !j->columns_along_k) {
+        pack_rows(j, b);
+        return;
+    }
     for (int64_t c = b.column.from; c < b.column.to; c += TILE_COLUMNS) {
         const int64_t n = min64(TILE_COLUMNS, b.column.to - c);
         if (!lies_ready(j, n))
@@ -245,6 +275,30 @@ static void put_columns(const job *j, const float *sums, patch p)
 
 /* ---- loops ---- */
 
+/* Asks for the part of c that the panel after this one writes. */
+static void expect_c(const job *j, patch p)
+{
+    const float *c = j->c + p.row * j->g->ldc + p.column + TILE_COLUMNS;
+    if (!j->g->flipped)
+        for (int i = 0; i < p.rows; i++)
+            for (int v = 0; v < TILE_COLUMNS; v += LINE)
+                __builtin_prefetch(c + i * j->g->ldc + v, 1, 2);
+}
+
+/* Asks for a piece of the rows of the next tile: all of them in the course of this tile's panels. */
+static void expect_rows(const job *j, patch p, block b)
+{
+    if (j->kind != KM_ROWS_OF_TERMS)
+        return;
+    const int64_t width = b.column.to - b.column.from, at = p.column - b.column.from;
+    const int64_t from = b.terms * at / width,
+                  to = b.terms * min64(width, at + TILE_COLUMNS) / width;
+    const float *next = j->rows + (p.row + p.rows) * j->row_step + b.term;
+    for (int i = 0; i < TILE_ROWS && p.row + p.rows + i < j->row.to; i++)
+        for (int64_t x = from; x < to; x += LINE)
+            __builtin_prefetch(next + i * j->row_step + x, 0, 2);
+}
+
 static void run_panel(const job *j, km_tile *t, patch p)
 {
     float sums[TILE_ROWS * TILE_COLUMNS] __attribute__((aligned(64)));
@@ -264,58 +318,127 @@ static void run_panel(const job *j, km_tile *t, patch p)
     (j->g->flipped ? put_columns : put_rows)(j, sums, p);
 }
 
+/* Asks for a piece of the next block's columns where few rows leave little time to read them. */
+static void expect_columns(const job *j, block b, int64_t step, int64_t steps)
+{
+    const int64_t next = b.term + b.terms, to = next + b.terms * (step + 1) / steps;
+    if (j->columns_along_k || j->g->b_packed || j->g->direct)
+        return;
+    for (int64_t p = next + b.terms * step / steps; p < to && p < j->g->k; p++)
+        for (int64_t c = b.column.from; c < b.column.to; c += LINE)
+            __builtin_prefetch(j->columns + p * j->column_step + c, 0, 2);
+}
+
+static span tile_of(const job *j, int64_t i, int64_t tiles)
+{
+    const int64_t count = j->row.to - j->row.from;
+    return (span){j->row.from + count * i / tiles, j->row.from + count * (i + 1) / tiles};
+}
+
 /* All rows past one block. Tiles are of equal height, or one less. */
 static void run_block(const job *j, block b)
 {
-    const int64_t count = j->row.to - j->row.from, tiles = ceil_div(count, TILE_ROWS);
+    enum { FEW_TILES = 8 };
+    const int64_t tiles = ceil_div(j->row.to - j->row.from, TILE_ROWS);
+    const int64_t panels = ceil_div(b.column.to - b.column.from, TILE_COLUMNS);
+    int64_t step = 0;
     pack_block(j, b);
     for (int64_t i = 0; i < tiles; i++) {
-        const int64_t from = count * i / tiles, to = count * (i + 1) / tiles;
+        const span rows = tile_of(j, i, tiles);
         km_tile t = {.terms = b.terms};
-        patch p = {.row = j->row.from + from, .rows = (int)(to - from), .add = b.term > 0};
+        patch p = {.row = rows.from, .rows = (int)(rows.to - rows.from), .add = b.term > 0};
         set_rows(&t, j, p.row, p.rows, b);
         for (p.column = b.column.from; p.column < b.column.to; p.column += TILE_COLUMNS) {
             p.columns = min64(TILE_COLUMNS, b.column.to - p.column);
             p.vectors = vectors_of(p.columns);
             set_vectors(&t, j, p.column, p.columns, b);
+            expect_c(j, p);
+            expect_rows(j, p, b);
+            if (tiles <= FEW_TILES)
+                expect_columns(j, b, step++, tiles * panels);
             run_panel(j, &t, p);
         }
     }
 }
 
-/* Blocks of terms are equal too; there is one even if it is empty: c is the bias then. */
-static int64_t blocks_of(int64_t terms)
+/* Block i of the terms. They are equal too; there is one even if it is empty: c is the bias then. */
+static int64_t blocks_of(const km_gemm *g)
 {
-    return terms > GEMM_TERMS ? ceil_div(terms, GEMM_TERMS) : 1;
+    return g->k > GEMM_TERMS ? ceil_div(g->k, GEMM_TERMS) : 1;
+}
+
+static block block_of(const km_gemm *g, span column, int64_t i)
+{
+    const int64_t blocks = blocks_of(g), term = g->k * i / blocks;
+    return (block){.column = column, .term = term, .terms = g->k * (i + 1) / blocks - term};
+}
+
+/* A tile past all terms, in its own small c. */
+static void run_deep_tile(const job *j, patch p, span column)
+{
+    float sums[TILE_ROWS * TILE_COLUMNS] __attribute__((aligned(64)));
+    km_tile t = {.c = sums, .c_step = p.vectors * V};
+    job here = *j;
+    for (int64_t i = 0; i < blocks_of(j->g); i++) {
+        const block b = block_of(j->g, column, i);
+        here.panels = j->panels + round_up(column.to - column.from, V) * b.term;
+        t.terms = b.terms;
+        t.add = i > 0;
+        set_rows(&t, j, p.row, p.rows, b);
+        set_vectors(&t, &here, p.column, p.columns, b);
+        expect_rows(j, p, (block){{p.column, p.column + 1}, b.term, b.terms});
+        run_tile(&t, j->kind, p.vectors, p.rows);
+    }
+    put_columns(j, sums, p);
+}
+
+/* Few columns of c^T: all terms of them are packed, the rows pass by once. */
+static void run_deep(const job *j)
+{
+    const int64_t tiles = ceil_div(j->row.to - j->row.from, TILE_ROWS);
+    for (int64_t i = 0; i < blocks_of(j->g); i++) {
+        const block b = block_of(j->g, j->column, i);
+        job here = *j;
+        here.panels = j->panels + round_up(j->column.to - j->column.from, V) * b.term;
+        pack_block(&here, b);
+    }
+    for (int64_t i = 0; i < tiles; i++) {
+        const span rows = tile_of(j, i, tiles);
+        patch p = {.row = rows.from, .rows = (int)(rows.to - rows.from)};
+        for (p.column = j->column.from; p.column < j->column.to; p.column += TILE_COLUMNS) {
+            p.columns = min64(TILE_COLUMNS, j->column.to - p.column);
+            p.vectors = vectors_of(p.columns);
+            run_deep_tile(j, p, j->column);
+        }
+    }
 }
 
 void km_gemm_run(const km_gemm *g, const float *a, const float *b, const float *bias, float *c,
                  float *work, int part)
 {
     const job j = job_of(g, a, b, bias, c, work, part);
-    const int64_t blocks = blocks_of(g->k);
     if (g->dot) {
         km_gemm_dot(g, a, b, bias, c, j.column.from, j.column.to);
         return;
     }
-    for (int64_t column = j.column.from; column < j.column.to; column += GEMM_COLUMNS)
-        for (int64_t i = 0; i < blocks; i++) {
-            const int64_t term = g->k * i / blocks;
-            run_block(&j, (block){.column = {column, min64(column + GEMM_COLUMNS, j.column.to)},
-                                  .term = term,
-                                  .terms = g->k * (i + 1) / blocks - term});
+    if (g->deep) {
+        run_deep(&j);
+        return;
+    }
+    for (int64_t at = j.column.from; at < j.column.to; at += GEMM_COLUMNS)
+        for (int64_t i = 0; i < blocks_of(g); i++) {
+            const span column = {at, min64(at + GEMM_COLUMNS, j.column.to)};
+            run_block(&j, block_of(g, column, i));
         }
 }
 
 void km_gemm_pack(const km_gemm *g, const float *b, float *packed)
 {
     const job j = {.g = g, .columns = b, .column_step = g->ldb, .columns_along_k = g->b_along_k};
-    const int64_t blocks = blocks_of(g->k), columns = round_up(g->n, V);
-    for (int64_t i = 0; i < blocks; i++) {
-        block k = {.term = g->k * i / blocks};
-        k.terms = g->k * (i + 1) / blocks - k.term;
+    for (int64_t i = 0; i < blocks_of(g); i++) {
+        const block k = block_of(g, (span){0, g->n}, i);
         for (int64_t c = 0; c < g->n; c += TILE_COLUMNS)
-            pack_panel(packed + columns * k.term + c * k.terms, &j, c,
+            pack_panel(packed + round_up(g->n, V) * k.term + c * k.terms, &j, c,
                        min64(TILE_COLUMNS, g->n - c), k);
     }
 }
@@ -335,18 +458,28 @@ static double cost(const km_gemm *g, int flipped)
 
 void km_gemm_plan(km_gemm *g)
 {
-    enum { DOT_ROWS = 8, FEW_TILES = 3, FEW_PANELS = 4, SMALL = 1 << 15, NEAR = 256 };
+    enum {
+        DOT_ROWS = 8,
+        FEW_PANELS = 4,
+        SMALL = 1 << 15,
+        NEAR = 256,
+        DEEP_COLUMNS = 2 * TILE_COLUMNS,
+        DEEP_TERMS = 4096
+    };
     g->dot = g->a_along_k && g->b_along_k && !g->b_packed && g->m <= DOT_ROWS;
-    g->flipped = !g->dot && !g->b_packed && cost(g, 1) < cost(g, 0);
+    g->flipped = !g->dot && !g->b_packed && g->b_along_k && cost(g, 1) < cost(g, 0);
     const int64_t rows = g->flipped ? g->n : g->m, columns = g->flipped ? g->m : g->n;
     const int64_t panels = ceil_div(columns, TILE_COLUMNS);
     const int64_t row_step = g->flipped ? g->ldb : g->lda;
     const int columns_along_k = g->flipped ? g->a_along_k : g->b_along_k;
-    g->direct = !columns_along_k && (rows <= FEW_TILES * TILE_ROWS || g->k * columns <= SMALL);
+    const int straight = !g->dot && !g->b_packed && !columns_along_k;
+    g->direct = straight && (rows <= TILE_ROWS || g->k * columns <= SMALL);
     g->copied = panels >= FEW_PANELS && row_step >= NEAR;
+    g->deep = g->flipped && columns <= DEEP_COLUMNS && g->k <= DEEP_TERMS;
     g->by_rows = !g->dot && panels < 4 * g->parts && rows >= panels;
-    g->pack = g->direct ? TILE_COLUMNS * min64(g->k, GEMM_TERMS)
-                        : min64(round_up(columns, V), GEMM_COLUMNS) * min64(g->k, GEMM_TERMS);
+    g->pack = g->deep     ? round_up(columns, V) * g->k
+              : g->direct ? TILE_COLUMNS * min64(g->k, GEMM_TERMS)
+                          : min64(round_up(columns, V), GEMM_COLUMNS) * min64(g->k, GEMM_TERMS);
     if (g->b_packed || g->dot)
         g->pack = 0;
     g->pack = round_up(g->pack, ALIGN);

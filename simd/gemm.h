@@ -9,7 +9,7 @@
 #include "tile.h"
 
 /* Sizes of blocks: GEMM_TERMS x GEMM_COLUMNS floats of b are half of an L2 cache of 1 MiB. */
-enum { GEMM_TERMS = 256, GEMM_COLUMNS = 512 };
+enum { GEMM_TERMS = 256, GEMM_COLUMNS = 512 / TILE_COLUMNS * TILE_COLUMNS };
 
 typedef struct km_gemm {
     int64_t m, n, k; /* c is m x n, of k terms; each may be 0 */
@@ -23,6 +23,7 @@ typedef struct km_gemm {
     int flipped; /* tiles are of c^T: its rows are columns of b */
     int direct;  /* vectors are loaded where they lie, not from packed panels */
     int copied;  /* the rows of a tile are copied, as their distance collides in the caches */
+    int deep;    /* few columns of c^T: all terms of a tile before the next one */
     int by_rows; /* parts are cut along the tiles' rows, else along their columns */
     int64_t pack, work; /* floats of a part's workspace: panels of vectors, and all of it */
 } km_gemm;
