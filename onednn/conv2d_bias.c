@@ -1,6 +1,7 @@
 /* conv2d_bias.c: grad_bias, sums of grad_y over batch and image.
  *
- * As one reduction, or as one over the image, which is contiguous, and one over the batch: what is faster.
+ * As one reduction, or as one over the image, which is contiguous, and one over the batch: what is
+ * faster; of small tensors, the latter.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "conv2d.h"
 #include "convolution_compat.h"
@@ -8,7 +9,7 @@
 
 #include <string.h>
 
-enum { MOST_REDUCTIONS = 2 };
+enum { MOST_REDUCTIONS = 2, race_from = 50000 };
 
 typedef struct reduction {
     int ndims, from_slot, to_slot;
@@ -79,7 +80,7 @@ const char *km_onednn_bias_open(const km_args *args, void **out)
     int made = 0;
     for (int s = 0; s < KM_SLOT_COUNT; s++)
         floats[s] = args->slot[s].count;
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 2 && !(made && grad_y->count < race_from); i++) {
         void *one = NULL;
         reason = km_onednn_open(args, build, &recipes[i], &one);
         plans[made] = one;
