@@ -101,39 +101,39 @@ static void from_native(void *plan_, km_slot slot, const void *native, void *pla
 
 /* ---- op and pass ---- */
 
-#define LINES(L) \
-    L(conv2d, forward) \
-    L(conv2d, backward_data) \
-    L(conv2d, backward_weights) \
-    L(conv2d, backward_bias) \
-    L(linear, forward) \
-    L(linear, backward) \
-    L(linear, backward_data) \
-    L(linear, backward_weights) \
-    L(max_pool2d, forward) \
-    L(max_pool2d, backward) \
-    L(avg_pool2d, forward) \
-    L(avg_pool2d, backward) \
-    L(adaptive_avg_pool2d, forward) \
-    L(adaptive_avg_pool2d, backward) \
-    L(batch_norm, forward) \
-    L(batch_norm, backward) \
-    L(layer_norm, forward) \
-    L(layer_norm, backward) \
-    L(softmax, forward) \
-    L(softmax, backward) \
-    L(log_softmax, forward) \
-    L(log_softmax, backward) \
-    L(cross_entropy, forward) \
-    L(cross_entropy, backward) \
-    L(cross_entropy, forward_backward) \
-    L(binary_cross_entropy, forward) \
-    L(binary_cross_entropy, backward) \
-    L(binary_cross_entropy_with_logits, forward) \
-    L(binary_cross_entropy_with_logits, backward) \
-    L(mse_loss, forward) \
-    L(mse_loss, backward) \
-    L(flatten, forward) \
+#define LINES(L)                                                                                   \
+    L(conv2d, forward)                                                                             \
+    L(conv2d, backward_data)                                                                       \
+    L(conv2d, backward_weights)                                                                    \
+    L(conv2d, backward_bias)                                                                       \
+    L(linear, forward)                                                                             \
+    L(linear, backward)                                                                            \
+    L(linear, backward_data)                                                                       \
+    L(linear, backward_weights)                                                                    \
+    L(max_pool2d, forward)                                                                         \
+    L(max_pool2d, backward)                                                                        \
+    L(avg_pool2d, forward)                                                                         \
+    L(avg_pool2d, backward)                                                                        \
+    L(adaptive_avg_pool2d, forward)                                                                \
+    L(adaptive_avg_pool2d, backward)                                                               \
+    L(batch_norm, forward)                                                                         \
+    L(batch_norm, backward)                                                                        \
+    L(layer_norm, forward)                                                                         \
+    L(layer_norm, backward)                                                                        \
+    L(softmax, forward)                                                                            \
+    L(softmax, backward)                                                                           \
+    L(log_softmax, forward)                                                                        \
+    L(log_softmax, backward)                                                                       \
+    L(cross_entropy, forward)                                                                      \
+    L(cross_entropy, backward)                                                                     \
+    L(cross_entropy, forward_backward)                                                             \
+    L(binary_cross_entropy, forward)                                                               \
+    L(binary_cross_entropy, backward)                                                              \
+    L(binary_cross_entropy_with_logits, forward)                                                   \
+    L(binary_cross_entropy_with_logits, backward)                                                  \
+    L(mse_loss, forward)                                                                           \
+    L(mse_loss, backward)                                                                          \
+    L(flatten, forward)                                                                            \
     L(flatten, backward)
 
 /* open must know which op it is for: one entry point per op and pass. */

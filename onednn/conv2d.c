@@ -22,7 +22,8 @@ static const way ways[] = {
     {"plain", {PLAIN, PLAIN, PLAIN}},
     {"plain data", {PLAIN, LIBRARY, PLAIN}},
 };
-enum { WAYS = sizeof ways / sizeof *ways };
+/* Native tensors come in one of the first two. */
+enum { NATIVE_WAYS = 2, WAYS = sizeof ways / sizeof *ways };
 
 typedef struct candidate {
     plan *plan;
@@ -75,23 +76,31 @@ static int is_same(const candidate *a, const candidate *b)
     return same;
 }
 
+/* Multiplications of the case. Few: no race, the first way that oneDNN offers. */
+static const double race_from = 25e3, slow_from = 1e7;
+
+static double products(const km_args *args, const convolution_pass *pass)
+{
+    const km_tensor *filter = &args->slot[pass->slot[FILTER]];
+    return (double)args->slot[pass->slot[RESULT]].count * (double)filter->count /
+           (double)filter->dim[0];
+}
+
 /* oneDNN's reference code takes minutes where its other code takes a second: where there is other code,
  * it is tried on small cases only. */
 static int is_hopeless(const candidate *c, const km_args *args, const convolution_pass *pass)
 {
-    static const double small = 1e7;
-    const km_tensor *filter = &args->slot[pass->slot[FILTER]];
-    const double terms = (double)filter->count / (double)filter->dim[0];
-    return !strncmp(impl_of(c), "ref", 3) &&
-           (double)args->slot[pass->slot[RESULT]].count * terms > small;
+    return !strncmp(impl_of(c), "ref", 3) && products(args, pass) > slow_from;
 }
 
 /* The candidates worth timing; one at least, unless none can be made. */
 static int make_all(candidate *c, const km_args *args, const convolution_pass *pass,
                     const char **reason)
 {
+    const int all = args->layout == KM_NATIVE ? NATIVE_WAYS : WAYS;
+    const int race = products(args, pass) >= race_from;
     int count = 0;
-    for (int i = 0; i < WAYS; i++) {
+    for (int i = 0; i < all && (race || !count); i++) {
         candidate *new = &c[count];
         const char *why = make(new, args, pass, &ways[i]);
         int spare = why != NULL;

@@ -1,6 +1,7 @@
 /* conv2d_bias.c: grad_bias, sums of grad_y over batch and image.
  *
- * As one reduction, or as one over the image, which is contiguous, and one over the batch: what is faster.
+ * As one reduction, or as one over the image, which is contiguous, and one over the batch: what is
+ * faster; of small tensors, the latter.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "conv2d.h"
 #include "convolution_compat.h"
@@ -8,20 +9,20 @@
 
 #include <string.h>
 
-enum { MOST_REDUCTIONS = 2 };
+enum { MOST_REDUCTIONS = 2, race_from = 50000 };
 
-typedef struct reduction {
+typedef struct summation {
     int ndims, from_slot, to_slot;
     dnnl_dims_t from, to;
-} reduction;
+} summation;
 
 typedef struct recipe {
     int reductions;
-    reduction reduction[MOST_REDUCTIONS];
+    summation reduction[MOST_REDUCTIONS];
     int64_t between; /* floats between the two */
 } recipe;
 
-static const char *reduce(plan *p, const reduction *r)
+static const char *reduce(plan *p, const summation *r)
 {
     desc from = {0}, to = {0};
     dnnl_primitive_desc_t pd = NULL;
@@ -65,7 +66,7 @@ static recipe image_first(const int64_t *d)
     r.reductions = 2;
     r.between = planes;
     r.reduction[0].to_slot = SCRATCH_SLOT;
-    r.reduction[1] = (reduction){2, SCRATCH_SLOT, KM_GRAD_BIAS, {d[0], d[1]}, {1, d[1]}};
+    r.reduction[1] = (summation){2, SCRATCH_SLOT, KM_GRAD_BIAS, {d[0], d[1]}, {1, d[1]}};
     return r;
 }
 
@@ -79,7 +80,7 @@ const char *km_onednn_bias_open(const km_args *args, void **out)
     int made = 0;
     for (int s = 0; s < KM_SLOT_COUNT; s++)
         floats[s] = args->slot[s].count;
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 2 && !(made && grad_y->count < race_from); i++) {
         void *one = NULL;
         reason = km_onednn_open(args, build, &recipes[i], &one);
         plans[made] = one;

@@ -108,6 +108,12 @@ static inline dnnl_status_t desc_strided(desc *d, int ndims, const dnnl_dims_t d
     return dnnl_memory_desc_create_with_strides(&d->md, ndims, dims, dnnl_f32, strides);
 }
 
+static inline dnnl_status_t desc_tagged(desc *d, int ndims, const dnnl_dims_t dims,
+                                        dnnl_format_tag_t tag)
+{
+    return dnnl_memory_desc_create_with_tag(&d->md, ndims, dims, dnnl_f32, tag);
+}
+
 static inline dnnl_status_t desc_any(desc *d, int ndims, const dnnl_dims_t dims)
 {
     return dnnl_memory_desc_create_with_tag(&d->md, ndims, dims, dnnl_f32, dnnl_format_tag_any);
@@ -281,6 +287,12 @@ static inline dnnl_status_t desc_strided(desc *d, int ndims, const dnnl_dims_t d
     return dnnl_memory_desc_init_by_strides(&d->md, ndims, dims, dnnl_f32, strides);
 }
 
+static inline dnnl_status_t desc_tagged(desc *d, int ndims, const dnnl_dims_t dims,
+                                        dnnl_format_tag_t tag)
+{
+    return dnnl_memory_desc_init_by_tag(&d->md, ndims, dims, dnnl_f32, tag);
+}
+
 static inline dnnl_status_t desc_any(desc *d, int ndims, const dnnl_dims_t dims)
 {
     return dnnl_memory_desc_init_by_tag(&d->md, ndims, dims, dnnl_f32, dnnl_format_tag_any);
@@ -346,6 +358,7 @@ static inline dnnl_status_t matmul(dnnl_primitive_desc_t *pd, dnnl_engine_t engi
     dnnl_matmul_desc_t op;
     dnnl_status_t status =
         dnnl_matmul_desc_init(&op, &a->md, &b->md, bias ? &bias->md : NULL, &c->md);
+    return status ? status : dnnl_primitive_desc_create(pd, &op, NULL, engine, NULL);
 }
 
 static inline dnnl_status_t softmax_forward(dnnl_primitive_desc_t *pd, dnnl_engine_t engine,

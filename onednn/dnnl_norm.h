@@ -1,4 +1,4 @@
-/* dnnl_norm.h: normalisation and reorder primitives in one spelling for oneDNN 2.x and 3.x, as dnnl_compat.h.
+/* dnnl_norm.h: normalisation primitives in one spelling for oneDNN 2.x and 3.x, as dnnl_compat.h.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KM_DNNL_NORM_H
 #define KM_DNNL_NORM_H
@@ -14,23 +14,6 @@ typedef struct norm {
 } norm;
 
 #if DNNL_VERSION_MAJOR >= 3
-
-static inline dnnl_status_t desc_with_tag(desc *d, int ndims, const dnnl_dims_t dims,
-                                          dnnl_format_tag_t tag)
-{
-    return dnnl_memory_desc_create_with_tag(&d->md, ndims, dims, dnnl_f32, tag);
-}
-
-static inline size_t desc_bytes(const desc *d)
-{
-    return dnnl_memory_desc_get_size(d->md);
-}
-
-static inline dnnl_status_t reorder(dnnl_primitive_desc_t *pd, dnnl_engine_t engine,
-                                    const desc *from, const desc *to)
-{
-    return dnnl_reorder_primitive_desc_create(pd, from->md, engine, to->md, engine, NULL);
-}
 
 static inline dnnl_status_t norm_forward(dnnl_primitive_desc_t *pd, dnnl_engine_t engine,
                                          const norm *n)
@@ -55,23 +38,6 @@ static inline dnnl_status_t norm_backward(dnnl_primitive_desc_t *pd, dnnl_engine
 }
 
 #else
-
-static inline dnnl_status_t desc_with_tag(desc *d, int ndims, const dnnl_dims_t dims,
-                                          dnnl_format_tag_t tag)
-{
-    return dnnl_memory_desc_init_by_tag(&d->md, ndims, dims, dnnl_f32, tag);
-}
-
-static inline size_t desc_bytes(const desc *d)
-{
-    return dnnl_memory_desc_get_size(&d->md);
-}
-
-static inline dnnl_status_t reorder(dnnl_primitive_desc_t *pd, dnnl_engine_t engine,
-                                    const desc *from, const desc *to)
-{
-    return dnnl_reorder_primitive_desc_create(pd, &from->md, engine, &to->md, engine, NULL);
-}
 
 static inline dnnl_status_t norm_forward(dnnl_primitive_desc_t *pd, dnnl_engine_t engine,
                                          const norm *n)

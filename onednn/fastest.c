@@ -6,7 +6,7 @@
 #include <time.h>
 
 /* The first round warms up. A plan that takes `hopeless` times the least so far runs no more. */
-enum { LEAST_ROUNDS = 3, MOST_ROUNDS = 30 };
+enum { LEAST_ROUNDS = 2, MOST_ROUNDS = 30 };
 static const double budget = 0.015, hopeless = 5, hopeless_when_cold = 20;
 
 static double now(void)

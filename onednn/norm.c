@@ -42,7 +42,7 @@ static dnnl_status_t describe_shapes(shapes *s, const km_args *args)
     const dnnl_dims_t all = {x->dim[0], x->dim[1], x->dim[2], x->dim[3]}, channels = {x->dim[1]};
     dnnl_status_t status = desc_create(&s->plain, ndims, all);
     if (!status)
-        status = s->blocked ? desc_with_tag(&s->data, ndims, all, dnnl_nChw16c)
+        status = s->blocked ? desc_tagged(&s->data, ndims, all, dnnl_nChw16c)
                             : desc_create(&s->data, ndims, all);
     if (!status)
         status = desc_create(&s->channel, 1, channels);
@@ -75,7 +75,7 @@ static norm norm_of(const shapes *s, const km_args *args)
 static dnnl_memory_t copy_of(plan *p, const shapes *s, int index)
 {
     const dnnl_memory_t memory = km_onednn_memory(p, &s->data, SCRATCH_SLOT, 0);
-    const size_t floats = desc_bytes(&s->data) / sizeof(float);
+    const size_t floats = desc_size(&s->data) / sizeof(float);
     if (memory)
         dnnl_memory_set_data_handle(memory, p->scratch + (size_t)index * floats);
     return memory;
@@ -85,7 +85,7 @@ static const char *make_copies(plan *p, const shapes *s, int count)
 {
     if (!s->blocked)
         return NULL;
-    return km_onednn_scratch(p, (int64_t)(desc_bytes(&s->data) / sizeof(float)) * count);
+    return km_onednn_scratch(p, (int64_t)(desc_size(&s->data) / sizeof(float)) * count);
 }
 
 /* The caller's tensor to its copy, or back. */

@@ -115,13 +115,15 @@ const char *km_onednn_step(plan *p, dnnl_primitive_desc_t pd, const dnnl_exec_ar
     for (int i = 0; i < args; i++)
         if (!arg[i].memory)
             return "oneDNN cannot create a memory object";
-    if (dnnl_primitive_desc_query(pd, dnnl_query_impl_info_str, 0, &s->impl))
-        s->impl = "unnamed";
     if (!dnnl_primitive_desc_query(pd, dnnl_query_memory_consumption_s64, 0, &bytes) &&
         bytes > p->inner_bytes)
         p->inner_bytes = bytes;
     if (dnnl_primitive_create(&s->primitive, pd))
         return "oneDNN cannot create the primitive";
+    const_dnnl_primitive_desc_t own = NULL; /* pd's strings go with it, these stay */
+    if (dnnl_primitive_get_primitive_desc(s->primitive, &own) ||
+        dnnl_primitive_desc_query(own, dnnl_query_impl_info_str, 0, &s->impl))
+        s->impl = "unnamed";
     for (int i = 0; i < args; i++)
         s->arg[i] = arg[i];
     s->args = args;

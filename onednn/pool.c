@@ -146,7 +146,7 @@ static const char *make_conversion(pool *p, int side)
         return "out of memory";
     dnnl_memory_set_data_handle(p->own_memory[side], p->buffer[side]);
     const int failed =
-        reorder_pooled(&pd, p->engine, from, to) || dnnl_primitive_create(&p->convert[side], pd);
+        reorder(&pd, p->engine, from, to) || dnnl_primitive_create(&p->convert[side], pd);
     dnnl_primitive_desc_destroy(pd);
     return failed ? "oneDNN cannot convert the tensors" : NULL;
 }

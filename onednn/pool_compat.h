@@ -1,4 +1,4 @@
-/* pool_compat.h: pooling, and tensors in layouts that have a name, in the C APIs v2 and v3.
+/* pool_compat.h: pooling in the C APIs v2 and v3, as dnnl_compat.h.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KM_ONEDNN_POOL_COMPAT_H
 #define KM_ONEDNN_POOL_COMPAT_H
@@ -7,25 +7,11 @@
 
 #if DNNL_VERSION_MAJOR >= 3
 
-/* ---- pooling, and tensors in layouts that have a name ---- */
-
-static inline dnnl_status_t desc_tagged(desc *d, int ndims, const dnnl_dims_t dims,
-                                        dnnl_format_tag_t tag)
-{
-    return dnnl_memory_desc_create_with_tag(&d->md, ndims, dims, dnnl_f32, tag);
-}
-
 static inline dnnl_status_t desc_workspace(desc *d, dnnl_primitive_desc_t pd, size_t *bytes)
 {
     const_dnnl_memory_desc_t own = dnnl_primitive_desc_query_md(pd, dnnl_query_workspace_md, 0);
     *bytes = own ? dnnl_memory_desc_get_size(own) : 0;
     return dnnl_memory_desc_clone(&d->md, own);
-}
-
-static inline dnnl_status_t reorder_pooled(dnnl_primitive_desc_t *pd, dnnl_engine_t engine,
-                                           const desc *from, const desc *to)
-{
-    return dnnl_reorder_primitive_desc_create(pd, from->md, engine, to->md, engine, NULL);
 }
 
 static inline dnnl_status_t pooling_forward(dnnl_primitive_desc_t *pd, dnnl_engine_t engine,
@@ -47,14 +33,6 @@ static inline dnnl_status_t pooling_backward(dnnl_primitive_desc_t *pd, dnnl_eng
 
 #else
 
-}
-
-static inline dnnl_status_t desc_tagged(desc *d, int ndims, const dnnl_dims_t dims,
-                                        dnnl_format_tag_t tag)
-{
-    return dnnl_memory_desc_init_by_tag(&d->md, ndims, dims, dnnl_f32, tag);
-}
-
 static inline dnnl_status_t desc_workspace(desc *d, dnnl_primitive_desc_t pd, size_t *bytes)
 {
     const dnnl_memory_desc_t *own = dnnl_primitive_desc_query_md(pd, dnnl_query_workspace_md, 0);
@@ -62,12 +40,6 @@ static inline dnnl_status_t desc_workspace(desc *d, dnnl_primitive_desc_t pd, si
     if (own)
         d->md = *own;
     return own ? dnnl_success : dnnl_invalid_arguments;
-}
-
-static inline dnnl_status_t reorder_pooled(dnnl_primitive_desc_t *pd, dnnl_engine_t engine,
-                                           const desc *from, const desc *to)
-{
-    return dnnl_reorder_primitive_desc_create(pd, &from->md, engine, &to->md, engine, NULL);
 }
 
 static inline dnnl_status_t pooling_forward(dnnl_primitive_desc_t *pd, dnnl_engine_t engine,
@@ -88,6 +60,7 @@ static inline dnnl_status_t pooling_backward(dnnl_primitive_desc_t *pd, dnnl_eng
     dnnl_status_t status = dnnl_pooling_v2_backward_desc_init(&op, alg, &x->md, &y->md, at[0],
                                                               at[1], at[2], at[3], at[4]);
     return status ? status : dnnl_primitive_desc_create(pd, &op, NULL, engine, forward);
+}
 
 #endif
 #endif

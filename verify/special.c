@@ -144,6 +144,12 @@ static int is_indefinite(const km_use *use, const km_use *out, float special, do
            !isfinite(got) && !isfinite(want);
 }
 
+/* A sum that the special value is no part of may still have met it, times a zero of padding. */
+static int meets_padding(const km_use *out, float special, double got)
+{
+    return out->gate.kind == KM_SUM && !isfinite(special) && isnan(got);
+}
+
 /* One output slot after the special value went into lane `lane` of slot `use`. */
 static int check_output(const lanes *l, const km_use *use, float special, int64_t lane,
                         const km_use *out)
@@ -160,7 +166,11 @@ static int check_output(const lanes *l, const km_use *use, float special, int64_
     int may_move = out->type == KM_INT32 && !edges;
     for (int64_t i = 0; i < l->work->shape.slot[out->slot].count; i++) {
         if (!memcmp(&want[i], &untouched[i], sizeof *want) && i != lane && !may_move) {
-            if (!km_same_element(got, &base, i))
+            if (km_same_element(got, &base, i))
+                continue;
+            if (!edges && meets_padding(out, special, km_element(got, i)))
+                note_deviation(exam, use, special, km_element(got, i), want[i]);
+            else
                 return km_exam_fail(exam, l->work, 0,
                                     "%s = %.9g in lane %" PRId64 " changes %s[%" PRId64
                                     "] from %.9g to %.9g",
