@@ -94,7 +94,7 @@ KM_INLINE void map_chunks(const km_args *args, range units, km_reach reach)
         }
         int64_t at = chunk_at(p, i, &r) + c * p->plane;
         for (int64_t n = 0; n < r.count; n++, at += r.stride)
-            km_span_map(normal, k, (km_span){y + at, x + at, 0, r.length, 1}, reach);
+            km_span_map(normal, k, (km_span){y + at, x + at, 0, r.length, 1, U}, reach);
     }
 }
 
@@ -166,9 +166,9 @@ KM_INLINE void map_gradients(const km_args *args, range units, km_reach reach)
         int64_t at = chunk_at(p, i, &r) + c * p->plane;
         for (int64_t n = 0; n < r.count; n++, at += r.stride)
             if (trains(args))
-                km_span_map(gradient, k, (km_span){gx + at, x + at, g + at, r.length, 2}, reach);
+                km_span_map(gradient, k, (km_span){gx + at, x + at, g + at, r.length, 2, U}, reach);
             else
-                km_span_map(scaled, k, (km_span){gx + at, g + at, 0, r.length, 1}, reach);
+                km_span_map(scaled, k, (km_span){gx + at, g + at, 0, r.length, 1, U}, reach);
     }
 }
 
@@ -217,7 +217,7 @@ KM_INLINE void columns(const km_args *args, int phase, int part,
 
 static void forward_part(const km_args *args, int phase, int part)
 {
-    const km_span span = {args->slot[KM_Y].data, input(args, KM_X), 0, 0, 1};
+    const km_span span = {args->slot[KM_Y].data, input(args, KM_X), 0, 0, 1, U};
     if (((const plan *)args->plan)->plane == 1)
         columns(args, phase, part, forward_block);
     else
@@ -227,7 +227,7 @@ static void forward_part(const km_args *args, int phase, int part)
 static void backward_part(const km_args *args, int phase, int part)
 {
     const km_span span = {args->slot[KM_GRAD_X].data, input(args, KM_X), input(args, KM_GRAD_Y), 0,
-                          2};
+                          2, U};
     if (((const plan *)args->plan)->plane == 1)
         columns(args, phase, part, backward_block);
     else

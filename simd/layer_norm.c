@@ -86,7 +86,7 @@ static void forward_part(const km_args *args, int phase, int part)
 {
     const km_tensor *x = &args->slot[KM_X];
     const range rows = share(x->dim[0], part, args->threads);
-    const km_span span = {args->slot[KM_Y].data, x->data, 0, 0, 1};
+    const km_span span = {args->slot[KM_Y].data, x->data, 0, 0, 1, U};
     const float *weight = args->slot[KM_WEIGHT].count ? input(args, KM_WEIGHT) : NULL;
     (void)phase;
     if (km_reach_of(span, x->count) == KM_NEAR)
@@ -225,7 +225,7 @@ static void backward_chunk(const km_args *args, int64_t chunk)
         t.grad_bias = t.grad_weight + p->c;
         memset(t.grad_weight, 0, 2 * (size_t)p->c * sizeof(float));
     }
-    const km_span span = {t.gx, t.x, t.g, 0, 2};
+    const km_span span = {t.gx, t.x, t.g, 0, 2, U};
     if (km_reach_of(span, p->rows * p->c) == KM_NEAR)
         backward_rows(args, &t, own, KM_NEAR);
     else
