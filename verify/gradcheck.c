@@ -15,6 +15,8 @@
 #include "core/registry.h"
 
 enum { FULL_LIMIT = 2000, PROBES = 8, LARGE = 100000, PROBES_LARGE = 2 };
+/* Flops of all forward passes of a full check; and of one, from which on fewer directions are tried. */
+static const double full_cost = 1e9, large_cost = 1e8;
 static const double full_tolerance = 1e-6, kinked_tolerance = 1e-4, projected_tolerance = 1e-7;
 
 typedef struct check {
@@ -24,6 +26,7 @@ typedef struct check {
     double *y_plus, *y_minus;
     km_args probe; /* forward with other tensors for all that it writes: what it saved once stays */
     double tolerance, step; /* cbrt of machine epsilon */
+    double cost;            /* flops of a forward pass */
     uint64_t seed;
     km_gradcheck *result;
 } check;
@@ -267,7 +270,7 @@ static int check_projected(const check *k, km_slot slot, km_slot grad, km_error 
     size_t count = (size_t)k->forward.slot[slot].count;
     double *u = malloc(2 * count * sizeof *u);
     int failed = u ? 0 : km_fail(error, "out of memory for the gradient check");
-    int probes = count > LARGE ? PROBES_LARGE : PROBES;
+    int probes = count > LARGE || k->cost > large_cost ? PROBES_LARGE : PROBES;
     for (int probe = 0; probe < probes && !failed; probe++) {
         char name[64];
         snprintf(name, sizeof name, "%s/probe%d", km_slot_name[slot], probe);
@@ -315,8 +318,9 @@ static int check_slots(const check *k, const km_pass *pass, km_error *error)
         const km_use *use = grad < 0 ? NULL : km_use_find(pass, (km_slot)grad);
         if (!use || use->access == KM_READ || !k->forward.slot[s].data)
             continue;
-        int full =
-            k->forward.slot[s].count <= FULL_LIMIT && k->forward.slot[KM_Y].count <= FULL_LIMIT;
+        int full = k->forward.slot[s].count <= FULL_LIMIT &&
+                   k->forward.slot[KM_Y].count <= FULL_LIMIT &&
+                   (double)k->forward.slot[s].count * k->cost <= full_cost;
         if ((full ? check_full : check_projected)(k, (km_slot)s, (km_slot)grad, error) ||
             check_factor(k, (km_slot)grad, 0, error) || check_factor(k, (km_slot)grad, 2, error))
             return -1;
@@ -332,6 +336,7 @@ int km_gradcheck_subject_run(const km_op *op, const km_pass *pass, const km_case
     int smooth = !op->kinks && !op->kinks_of;
     check k = {
         .op = op, .subject = *subject, .step = cbrt(DBL_EPSILON), .seed = seed, .result = result};
+    k.cost = km_pass_flops(op, forward, c);
     k.tolerance = smooth ? full_tolerance : kinked_tolerance;
     *result = (km_gradcheck){0};
     km_args_shape(op, forward, c, &k.forward);
