@@ -15,6 +15,11 @@ typedef __m256 vf;
 typedef __m256 vm; /* all bits of a lane set or clear */
 enum { V = 8 };
 
+/* A register tile of a matrix product: rows by vectors, 12 sums of 16 registers. */
+enum { TILE_ROWS = 6, TILE_VECTORS = 2 };
+#define TILE_WIDTHS(W) W(1) W(2)
+#define TILE_HEIGHTS(H) H(1) H(2) H(3) H(4) H(5) H(6)
+
 /* The first n lanes: a window that slides over ones followed by zeros. */
 KM_INLINE __m256i v_lanes(int64_t n)
 {
@@ -59,6 +64,28 @@ KM_INLINE int v_stream_pays(void)
 KM_INLINE void v_fence(void)
 {
     _mm_sfence();
+}
+
+/* Row i, lane j becomes row j, lane i: pairs of floats, of doubles, of halves. */
+KM_INLINE void v_transpose(vf a[V])
+{
+    __m256 b[V];
+    for (int i = 0; i < V; i += 2) {
+        b[i] = _mm256_unpacklo_ps(a[i], a[i + 1]);
+        b[i + 1] = _mm256_unpackhi_ps(a[i], a[i + 1]);
+    }
+    for (int i = 0; i < V; i += 4)
+        for (int j = 0; j < 2; j++) {
+            const __m256d x = _mm256_castps_pd(b[i + j]), y = _mm256_castps_pd(b[i + j + 2]);
+            a[i + 2 * j] = _mm256_castpd_ps(_mm256_unpacklo_pd(x, y));
+            a[i + 2 * j + 1] = _mm256_castpd_ps(_mm256_unpackhi_pd(x, y));
+        }
+    for (int j = 0; j < 4; j++) {
+        b[j] = _mm256_permute2f128_ps(a[j], a[j + 4], 0x20);
+        b[j + 4] = _mm256_permute2f128_ps(a[j], a[j + 4], 0x31);
+    }
+    for (int j = 0; j < V; j++)
+        a[j] = b[j];
 }
 
 /* ---- arithmetic ---- */

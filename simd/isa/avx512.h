@@ -15,6 +15,11 @@ typedef __m512 vf;
 typedef __mmask16 vm;
 enum { V = 16 };
 
+/* A register tile of a matrix product: rows by vectors, 28 sums of 32 registers. */
+enum { TILE_ROWS = 14, TILE_VECTORS = 2 };
+#define TILE_WIDTHS(W) W(1) W(2)
+#define TILE_HEIGHTS(H) H(1) H(2) H(3) H(4) H(5) H(6) H(7) H(8) H(9) H(10) H(11) H(12) H(13) H(14)
+
 KM_INLINE vm v_lanes(int64_t n)
 {
     return n >= V ? (vm)0xffff : (vm)((1u << n) - 1);
@@ -57,6 +62,31 @@ KM_INLINE int v_stream_pays(void)
 KM_INLINE void v_fence(void)
 {
     _mm_sfence();
+}
+
+/* Row i, lane j becomes row j, lane i: pairs of floats, of doubles, of quarters, of halves. */
+KM_INLINE void v_transpose(vf a[V])
+{
+    __m512 b[V];
+    for (int i = 0; i < V; i += 2) {
+        b[i] = _mm512_unpacklo_ps(a[i], a[i + 1]);
+        b[i + 1] = _mm512_unpackhi_ps(a[i], a[i + 1]);
+    }
+    for (int i = 0; i < V; i += 4)
+        for (int j = 0; j < 2; j++) {
+            const __m512d x = _mm512_castps_pd(b[i + j]), y = _mm512_castps_pd(b[i + j + 2]);
+            a[i + 2 * j] = _mm512_castpd_ps(_mm512_unpacklo_pd(x, y));
+            a[i + 2 * j + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(x, y));
+        }
+    for (int i = 0; i < V; i += 8)
+        for (int j = 0; j < 4; j++) {
+            b[i + j] = _mm512_shuffle_f32x4(a[i + j], a[i + j + 4], 0x88);
+            b[i + j + 4] = _mm512_shuffle_f32x4(a[i + j], a[i + j + 4], 0xdd);
+        }
+    for (int j = 0; j < 8; j++) {
+        a[j] = _mm512_shuffle_f32x4(b[j], b[j + 8], 0x88);
+        a[j + 8] = _mm512_shuffle_f32x4(b[j], b[j + 8], 0xdd);
+    }
 }
 
 /* ---- arithmetic ---- */

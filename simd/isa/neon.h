@@ -15,6 +15,11 @@ typedef float32x4_t vf;
 typedef uint32x4_t vm; /* all bits of a lane set or clear */
 enum { V = 4 };
 
+/* A register tile of a matrix product: rows by vectors, 24 sums of 32 registers. */
+enum { TILE_ROWS = 8, TILE_VECTORS = 3 };
+#define TILE_WIDTHS(W) W(1) W(2) W(3)
+#define TILE_HEIGHTS(H) H(1) H(2) H(3) H(4) H(5) H(6) H(7) H(8)
+
 /* ---- memory ---- */
 
 KM_INLINE vf v_load(const float *p)
@@ -68,6 +73,16 @@ KM_INLINE int v_stream_pays(void)
 
 KM_INLINE void v_fence(void)
 {
+}
+
+/* Row i, lane j becomes row j, lane i. */
+KM_INLINE void v_transpose(vf a[V])
+{
+    const float32x4x2_t x = vtrnq_f32(a[0], a[1]), y = vtrnq_f32(a[2], a[3]);
+    a[0] = vcombine_f32(vget_low_f32(x.val[0]), vget_low_f32(y.val[0]));
+    a[1] = vcombine_f32(vget_low_f32(x.val[1]), vget_low_f32(y.val[1]));
+    a[2] = vcombine_f32(vget_high_f32(x.val[0]), vget_high_f32(y.val[0]));
+    a[3] = vcombine_f32(vget_high_f32(x.val[1]), vget_high_f32(y.val[1]));
 }
 
 /* ---- arithmetic ---- */

@@ -1,0 +1,73 @@
+/* conv2d_cases.h: layers of ResNet-50, VGG-16, MobileNetV2 and LeNet-5, and shapes that no model has.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef KM_REF_CONV2D_CASES_H
+#define KM_REF_CONV2D_CASES_H
+
+#include <stddef.h>
+
+/* clang-format off */
+static const char *const quick[] = {
+    "n1c3h224w224k64r7s7_stride2_pad3", "n1c64h56w56k64r3s3_pad1", "n1c64h56w56k256",
+    "n1c128h56w56k128r3s3_stride2_pad1", "n1c1024h14w14k256", "n1c512h7w7k512r3s3_pad1",
+    "n1c32h112w112k32r3s3_pad1_groups32", "n1c96h112w112k96r3s3_stride2_pad1_groups96",
+    "n1c960h7w7k960r3s3_pad1_groups960",
+    "n32c1h28w28k6r5s5_pad2", "n32c6h14w14k16r5s5", "n4c17h19w23k33r3s3_pad1",
+    NULL};
+
+/* Both batch sizes of a layer. */
+#define BATCHES(layer) "n1" layer, "n8" layer
+
+static const char *const full[] = {
+    /* ResNet-50 */
+    "n8c3h224w224k64r7s7_stride2_pad3", "n8c64h56w56k64r3s3_pad1", "n8c64h56w56k256",
+    "n8c128h56w56k128r3s3_stride2_pad1", "n8c1024h14w14k256", "n8c512h7w7k512r3s3_pad1",
+    BATCHES("c64h56w56k64"), BATCHES("c256h56w56k64"), BATCHES("c256h56w56k128"),
+    BATCHES("c128h28w28k128r3s3_pad1"), BATCHES("c128h28w28k512"),
+    BATCHES("c256h56w56k512_stride2"), BATCHES("c512h28w28k128"), BATCHES("c512h28w28k256"),
+    BATCHES("c256h28w28k256r3s3_stride2_pad1"), BATCHES("c256h14w14k256r3s3_pad1"),
+    BATCHES("c256h14w14k1024"), BATCHES("c512h28w28k1024_stride2"), BATCHES("c1024h14w14k512"),
+    BATCHES("c512h14w14k512r3s3_stride2_pad1"), BATCHES("c512h7w7k2048"),
+    BATCHES("c1024h14w14k2048_stride2"), BATCHES("c2048h7w7k512"),
+    /* VGG-16 */
+    BATCHES("c3h224w224k64r3s3_pad1"), BATCHES("c64h224w224k64r3s3_pad1"),
+    BATCHES("c64h112w112k128r3s3_pad1"), BATCHES("c128h112w112k128r3s3_pad1"),
+    BATCHES("c128h56w56k256r3s3_pad1"), BATCHES("c256h56w56k256r3s3_pad1"),
+    BATCHES("c256h28w28k512r3s3_pad1"), BATCHES("c512h28w28k512r3s3_pad1"),
+    BATCHES("c512h14w14k512r3s3_pad1"),
+    /* MobileNetV2 */
+    BATCHES("c3h224w224k32r3s3_stride2_pad1"), "n8c32h112w112k32r3s3_pad1_groups32",
+    BATCHES("c32h112w112k16"), BATCHES("c16h112w112k96"),
+    "n8c96h112w112k96r3s3_stride2_pad1_groups96", BATCHES("c96h56w56k24"),
+    BATCHES("c24h56w56k144"), BATCHES("c144h56w56k144r3s3_pad1_groups144"),
+    BATCHES("c144h56w56k24"), BATCHES("c144h56w56k144r3s3_stride2_pad1_groups144"),
+    BATCHES("c144h28w28k32"), BATCHES("c32h28w28k192"),
+    BATCHES("c192h28w28k192r3s3_pad1_groups192"), BATCHES("c192h28w28k32"),
+    BATCHES("c192h28w28k192r3s3_stride2_pad1_groups192"), BATCHES("c192h14w14k64"),
+    BATCHES("c64h14w14k384"), BATCHES("c384h14w14k384r3s3_pad1_groups384"),
+    BATCHES("c384h14w14k64"), BATCHES("c384h14w14k96"), BATCHES("c96h14w14k576"),
+    BATCHES("c576h14w14k576r3s3_pad1_groups576"), BATCHES("c576h14w14k96"),
+    BATCHES("c576h14w14k576r3s3_stride2_pad1_groups576"), BATCHES("c576h7w7k160"),
+    BATCHES("c160h7w7k960"), "n8c960h7w7k960r3s3_pad1_groups960", BATCHES("c960h7w7k160"),
+    BATCHES("c960h7w7k320"), BATCHES("c320h7w7k1280"),
+    /* LeNet-5 */
+    "n1c1h28w28k6r5s5_pad2", "n8c1h28w28k6r5s5_pad2", "n1c6h14w14k16r5s5", "n8c6h14w14k16r5s5",
+    "n1c16h5w5k120r5s5", "n8c16h5w5k120r5s5", "n32c16h5w5k120r5s5",
+    /* awkward */
+    "n4c17h19w23k33r3s3_stride2_pad1", "n1c64h28w28k64r5s5_pad2",
+    "n1c64h57w57k64r3s3_stride3_pad1", "n1c64h56w56k64r3s3_pad2_dilation2",
+    "n1c64h28w28k64r3s3_pad1_groups4", "n1c64h56w56k64r1s7_pad0x3",
+    "n8c32h28w28k64r3s3_pad1_groups32", "n8c64h1w1k64r7s7_pad3",
+    NULL};
+
+static const char *const edge[] = {
+    "n0c3h5w5k4r3s3_pad1", "n1c1h1w1k1", "n2c3h7w9k5r3s2_stride2x1_pad1x0_dilation1x2",
+    "n2c3h10w9k5r4s2_stride1x2_pad2x1", "n1c3h1w1k4r7s7_pad3", "n2c2h2w3k3r5s7_stride3_pad4x3",
+    "n3c4h6w5k6r3s3_pad1_groups2", "n2c3h9w7k12r3s3_pad1_groups3",
+    "n2c17h9w7k17r3s3_pad1_groups17", "n2c5h11w37k5r3s3_stride2_pad1_groups5",
+    "n1c4h8w35k4r5s5_stride2x1_pad2_dilation2_groups4", "n2c3h6w6k5r3s3_bias0",
+    "n1c2h17w15k3r3s3_stride2_pad3_dilation3", "n2c5h4w4k3r2s2_stride3", "n1c3h9w9k2_stride4",
+    "n2c6h9w9k4_pad2_groups2", "n1c2h5w5k2r3s3_pad5_bias0", "n2c19h5w7k21_stride2",
+    NULL};
+/* clang-format on */
+
+#endif
