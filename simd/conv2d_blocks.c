@@ -1,0 +1,80 @@
+/* conv2d_blocks.c: blocked tensors from plain ones and back, and copies of their rows.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "conv2d_native.h"
+
+/* ---- conversion ---- */
+
+void km_conv_to_blocks(const km_conv_blocked *b, const float *plain, float *blocked)
+{
+    const int64_t blocks = km_conv_blocks_of(b->channels);
+    for (int64_t g = 0; g < b->n * b->groups; g++)
+        for (int64_t k = 0; k < blocks; k++)
+            for (int64_t i = 0; i < b->pixels; i++)
+                for (int64_t c = k * V; c < (k + 1) * V; c++)
+                    *blocked++ = c < b->channels ? plain[(g * b->channels + c) * b->pixels + i] : 0;
+}
+
+void km_conv_from_blocks(const km_conv_blocked *b, const float *blocked, float *plain)
+{
+    const int64_t blocks = km_conv_blocks_of(b->channels);
+    for (int64_t g = 0; g < b->n * b->groups; g++)
+        for (int64_t c = 0; c < b->channels; c++) {
+            const float *from = blocked + (g * blocks + c / V) * b->pixels * V + c % V;
+            for (int64_t i = 0; i < b->pixels; i++)
+                *plain++ = from[i * V];
+        }
+}
+
+/* ---- copies ---- */
+
+static void zero(float *to, int64_t pixels)
+{
+    for (int64_t i = 0; i < pixels; i++)
+        v_store(to + i * V, v_set(0));
+}
+
+static void copy(float *to, const float *from, int64_t pixels, int64_t step)
+{
+    for (int64_t i = 0; i < pixels; i++)
+        v_store(to + i * V, v_load(from + i * step * V));
+}
+
+/* A row of results, of which those of [begin, end) have their operand inside the input. */
+static void copy_row(const km_conv_taps *w, const float *x, int64_t column, float *to)
+{
+    const int64_t last = w->in - 1 - column;
+    int64_t begin = column < 0 ? km_min64(w->out, km_ceil_div(-column, w->step)) : 0;
+    int64_t end = last < 0 ? 0 : km_min64(w->out, last / w->step + 1);
+    if (end < begin)
+        begin = end = 0;
+    zero(to, begin);
+    copy(to + begin * V, x + (column + begin * w->step) * V, end - begin, w->step);
+    zero(to + end * V, w->out - end);
+}
+
+static void fill_copy(const km_conv_block *b, const float *x, int64_t start, int64_t column,
+                      float *to)
+{
+    const km_conv_taps *h = b->h, *w = b->w;
+    int64_t image = b->row / h->out, i = b->row % h->out;
+    for (int64_t left = b->rows + h->extra; left > 0; left--, i++, to += w->out * V) {
+        if (i == h->out && !h->extra) {
+            image++;
+            i = 0;
+        }
+        const int64_t at = start + i * h->step;
+        if (at < 0 || at >= h->in)
+            zero(to, w->out);
+        else
+            copy_row(w, x + image * b->image + at * w->in * V, column, to);
+    }
+}
+
+void km_conv_fill_blocks(const km_conv_block *b, const float *x, int64_t blocks, float *planes)
+{
+    const int64_t size = km_conv_copy(b) * V;
+    for (int64_t c = 0; c < blocks; c++)
+        for (int64_t i = 0; i < b->h->copies; i++)
+            for (int64_t j = 0; j < b->w->copies; j++, planes += size)
+                fill_copy(b, x + c * b->plane * V, b->h->start[i], b->w->start[j], planes);
+}
