@@ -25,11 +25,14 @@ typedef struct km_conv_shape {
     int64_t n, groups, c, k; /* c and k: of a group */
 } km_conv_shape;
 
-#define km_conv_shape_of   KM_JOIN(KM_ISA, conv_shape_of)
-#define km_conv_taps_open  KM_JOIN(KM_ISA, conv_taps_open)
-#define km_conv_taps_close KM_JOIN(KM_ISA, conv_taps_close)
-#define km_conv_fill       KM_JOIN(KM_ISA, conv_fill)
-#define km_conv_offsets    KM_JOIN(KM_ISA, conv_offsets)
+#define km_conv_shape_of    KM_JOIN(KM_ISA, conv_shape_of)
+#define km_conv_taps_open   KM_JOIN(KM_ISA, conv_taps_open)
+#define km_conv_taps_close  KM_JOIN(KM_ISA, conv_taps_close)
+#define km_conv_fill        KM_JOIN(KM_ISA, conv_fill)
+#define km_conv_choose_taps KM_JOIN(KM_ISA, conv_choose_taps)
+#define km_conv_cut         KM_JOIN(KM_ISA, conv_cut)
+#define km_conv_block_of    KM_JOIN(KM_ISA, conv_block_of)
+#define km_conv_offsets     KM_JOIN(KM_ISA, conv_offsets)
 
 km_conv_shape km_conv_shape_of(const km_case *c);
 
@@ -49,6 +52,11 @@ typedef struct km_conv_taps {
 int km_conv_taps_open(km_conv_taps *t, const km_conv_axis *a, int64_t phase, int expanded);
 void km_conv_taps_close(km_conv_taps *t);
 
+/* Opens both axes with the copies that cost least: shared between taps, one for each column of taps, or one for each
+ * tap. phases as above; results: channels that each operand is multiplied for. */
+int km_conv_choose_taps(km_conv_taps *h, km_conv_taps *w, const km_conv_shape *shape,
+                        int64_t row_phase, int64_t column_phase, int64_t results);
+
 /* ---- planes of a block ---- */
 
 typedef struct km_conv_block {
@@ -57,6 +65,17 @@ typedef struct km_conv_block {
     int64_t row, rows;    /* of results, over all images; within one image if h->extra > 0 */
     int64_t plane, image; /* floats from one channel and image of the input to the next */
 } km_conv_block;
+
+/* All rows of results in `strips` strips of `blocks` blocks of `rows` rows; a strip's last block may have less. */
+typedef struct km_conv_cuts {
+    int64_t strips, strip, blocks, rows;
+} km_conv_cuts;
+
+/* Blocks of about `columns` results; joined: one may hold the end of an image and the start of the next. */
+void km_conv_cut(km_conv_cuts *c, const km_conv_taps *h, const km_conv_taps *w, int64_t images,
+                 int64_t columns, int joined);
+km_conv_block km_conv_block_of(const km_conv_cuts *c, const km_conv_taps *h, const km_conv_taps *w,
+                               int64_t block);
 
 static inline int64_t km_conv_width(const km_conv_taps *w)
 {

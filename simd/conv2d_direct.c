@@ -17,8 +17,7 @@ enum { TERMS = 256, COLUMNS = 512, SUMS = 65536 };
 typedef struct stage {
     km_conv_taps h, w;
     int64_t to, to_row, to_column;
-    int64_t strip, rows, blocks; /* rows: of a block, of which a strip has `blocks` */
-    int64_t strips;
+    km_conv_cuts cut;
     int64_t chunk;     /* channels */
     int64_t *offset;   /* of the terms of a chunk */
     int64_t weights;   /* where its packed weights start */
@@ -264,17 +263,12 @@ static void run_unit(const plan *p, const km_args *args, const stage *s, int64_t
                      int64_t block, int64_t cut, float *work)
 {
     const km_tensor *bias = &args->slot[KM_BIAS];
-    const int64_t strip = block / s->blocks, in_strip = block % s->blocks * s->rows;
     const int64_t tiles = tiles_of(p->results);
     job j = {.p = p, .s = s, .first_tile = tiles * cut / p->cuts, .planes = work};
     j.last_tile = tiles * (cut + 1) / p->cuts;
-    j.block = (km_conv_block){&s->h,
-                              &s->w,
-                              s->rows,
-                              strip * s->strip + in_strip,
-                              km_min64(s->rows, s->strip - in_strip),
-                              p->source_plane,
-                              p->shape.groups * p->sources * p->source_plane};
+    j.block = km_conv_block_of(&s->cut, &s->h, &s->w, block);
+    j.block.plane = p->source_plane;
+    j.block.image = p->shape.groups * p->sources * p->source_plane;
     j.x = (const float *)args->slot[p->source].data + group * p->sources * p->source_plane;
     j.y = (float *)args->slot[p->result].data + group * p->results * p->result_plane;
     j.bias =
@@ -291,11 +285,12 @@ static void run_blocks(const plan *p, const km_args *args, int64_t part)
 {
     int64_t units = 0, unit = 0;
     for (int64_t i = 0; i < p->stages; i++)
-        units += p->shape.groups * p->stage[i].strips * p->stage[i].blocks * p->cuts;
+        units += p->shape.groups * p->stage[i].cut.strips * p->stage[i].cut.blocks * p->cuts;
     const int64_t from = units * part / p->parts, end = units * (part + 1) / p->parts;
     for (int64_t i = 0; i < p->stages; i++) {
         const stage *s = &p->stage[i];
-        const int64_t blocks = s->strips * s->blocks, all = p->shape.groups * blocks * p->cuts;
+        const int64_t blocks = s->cut.strips * s->cut.blocks,
+                      all = p->shape.groups * blocks * p->cuts;
         for (int64_t u = km_max64(from - unit, 0); u < km_min64(end - unit, all); u++)
             run_unit(p, args, s, u / p->cuts / blocks, u / p->cuts % blocks, u % p->cuts,
                      p->works + part * p->work);
@@ -335,45 +330,6 @@ void km_conv_direct_close(void *plan_)
     free(p);
 }
 
-/* Cycles of a channel of a stage, roughly: tiles at two vectors each, copies, and a price for each row copied. */
-static double cost_of(const plan *p, const stage *s)
-{
-    const double width = (double)km_conv_width(&s->w), rows = (double)s->h.out;
-    const double n = (double)p->shape.n, between = (double)s->w.extra;
-    double columns = s->h.extra ? n * (double)km_round_up((int64_t)(rows * width - between), V)
-                                : (double)km_round_up((int64_t)(n * rows * width - between), V);
-    double copied = n * (rows + (double)s->h.extra) * (double)(s->h.copies * s->w.copies);
-    return columns * (double)(s->h.count * s->w.count * p->results) / (2 * V) +
-           copied * (6 + width * (s->w.step > 1 ? 1 : 0.3));
-}
-
-static int open_taps(const plan *p, stage *s, int64_t i, int64_t j, int level)
-{
-    return km_conv_taps_open(&s->h, &p->shape.h, i, level > 1) ||
-           km_conv_taps_open(&s->w, &p->shape.w, j, level > 0);
-}
-
-/* Copies shared between taps, one for each column of taps, or one for each tap: the cheapest. */
-static int choose_taps(const plan *p, stage *s, int64_t i, int64_t j)
-{
-    double best = 0;
-    int level = 0;
-    for (int l = 0; l < 3; l++) {
-        stage other = {0};
-        const int failed = open_taps(p, &other, i, j, l);
-        const double cost = failed ? 0 : cost_of(p, &other);
-        if (l == 0 || cost < best) {
-            best = cost;
-            level = l;
-        }
-        km_conv_taps_close(&other.h);
-        km_conv_taps_close(&other.w);
-        if (failed)
-            return -1;
-    }
-    return open_taps(p, s, i, j, level);
-}
-
 static int is_identity(const km_conv_taps *t)
 {
     return t->count == 1 && t->place[0] == 0 && t->step == 1 && t->in == t->out;
@@ -381,18 +337,12 @@ static int is_identity(const km_conv_taps *t)
 
 static void cut_stage(const plan *p, stage *s)
 {
-    const int64_t width = km_conv_width(&s->w), plane = s->h.out * s->w.out;
+    const int64_t plane = s->h.out * s->w.out;
     const int64_t columns =
         km_min64(COLUMNS, km_max64(4 * TILE_COLUMNS, SUMS / km_max64(1, p->results)));
     s->in_place = is_identity(&s->h) && is_identity(&s->w) && plane % 256 != 0 &&
                   (p->shape.n == 1 || plane >= 6 * TILE_COLUMNS);
-    const int whole = s->h.extra == 0 && !s->in_place; /* blocks may hold the end of one image and
-                                                          the start of the next */
-    s->strip = whole ? p->shape.n * s->h.out : s->h.out;
-    s->strips = whole ? 1 : p->shape.n;
-    s->rows = km_min64(s->strip, km_max64(1, columns / width));
-    s->blocks = s->strip ? km_ceil_div(s->strip, km_max64(1, s->rows)) : 0;
-    s->rows = s->blocks ? km_ceil_div(s->strip, s->blocks) : 1;
+    km_conv_cut(&s->cut, &s->h, &s->w, p->shape.n, columns, !s->in_place);
     s->chunk = km_max64(1, TERMS / km_max64(1, s->h.count * s->w.count));
     s->chunk = km_max64(1, km_min64(s->chunk, p->sources));
     const int64_t chunks = km_ceil_div(p->sources, s->chunk);
@@ -402,7 +352,7 @@ static void cut_stage(const plan *p, stage *s)
 /* The table of offsets; of a stage read in place also the one for its last panel. */
 static int open_offsets(const plan *p, stage *s)
 {
-    const km_conv_block b = {&s->h, &s->w, .layout = s->rows};
+    const km_conv_block b = {&s->h, &s->w, .layout = s->cut.rows};
     const int64_t terms = terms_of(s, s->chunk);
     s->offset = malloc((size_t)(2 * terms + 1) * sizeof *s->offset);
     if (!s->offset)
@@ -421,7 +371,8 @@ static int open_offsets(const plan *p, stage *s)
 static int open_stage(plan *p, stage *s, int64_t i, int64_t j)
 {
     const int forward = p->result == KM_Y;
-    if (choose_taps(p, s, forward ? -1 : i, forward ? -1 : j))
+    if (km_conv_choose_taps(&s->h, &s->w, &p->shape, forward ? -1 : i, forward ? -1 : j,
+                            p->results))
         return -1;
     s->to = forward ? 0 : i * p->shape.w.in + j;
     s->to_row = forward ? p->shape.w.out : p->shape.h.stride * p->shape.w.in;
@@ -438,9 +389,9 @@ static void size_work(plan *p)
     int64_t sums = TILE_ROWS * TILE_COLUMNS, units = 0;
     for (int64_t i = 0; i < p->stages; i++) {
         const stage *s = &p->stage[i];
-        const km_conv_block b = {&s->h, &s->w, .rows = s->rows};
+        const km_conv_block b = {&s->h, &s->w, .rows = s->cut.rows};
         p->planes = km_max64(p->planes, s->plane_set);
-        units += p->shape.groups * s->strips * s->blocks;
+        units += p->shape.groups * s->cut.strips * s->cut.blocks;
         if (s->chunk < p->sources)
             sums = km_max64(sums, km_round_up(km_conv_columns(&b), TILE_COLUMNS) * p->results);
     }

@@ -115,6 +115,68 @@ void km_conv_taps_close(km_conv_taps *t)
     free(t->index);
 }
 
+/* ---- which copies, which blocks ---- */
+
+/* Cycles of a channel, roughly: tiles at two vectors each, copies, and a price for each row copied. */
+static double cost_of(const km_conv_taps *h, const km_conv_taps *w, int64_t images, int64_t results)
+{
+    const int64_t row = km_conv_width(w), image = h->out * row - w->extra;
+    const int64_t columns = h->extra ? images * km_round_up(image, V)
+                                     : km_round_up(images * h->out * row - w->extra, V);
+    const int64_t copied = images * (h->out + h->extra) * h->copies * w->copies;
+    return (double)(columns * h->count * w->count * results) / (2 * V) +
+           (double)copied * (6 + (double)row * (w->step > 1 ? 1 : 0.3));
+}
+
+static int open_taps(km_conv_taps *h, km_conv_taps *w, const km_conv_shape *shape, int64_t i,
+                     int64_t j, int level)
+{
+    *w = (km_conv_taps){0};
+    return km_conv_taps_open(h, &shape->h, i, level > 1) ||
+           km_conv_taps_open(w, &shape->w, j, level > 0);
+}
+
+int km_conv_choose_taps(km_conv_taps *h, km_conv_taps *w, const km_conv_shape *shape,
+                        int64_t row_phase, int64_t column_phase, int64_t results)
+{
+    double best = 0;
+    int chosen = 0;
+    for (int level = 0; level < 3; level++) {
+        const int failed = open_taps(h, w, shape, row_phase, column_phase, level);
+        const double cost = failed ? 0 : cost_of(h, w, shape->n, results);
+        if (level == 0 || cost < best) {
+            best = cost;
+            chosen = level;
+        }
+        km_conv_taps_close(h);
+        km_conv_taps_close(w);
+        if (failed)
+            return -1;
+    }
+    return open_taps(h, w, shape, row_phase, column_phase, chosen);
+}
+
+void km_conv_cut(km_conv_cuts *c, const km_conv_taps *h, const km_conv_taps *w, int64_t images,
+                 int64_t columns, int joined)
+{
+    const int whole = joined && h->extra == 0;
+    c->strip = whole ? images * h->out : h->out;
+    c->strips = whole ? 1 : images;
+    c->rows = km_max64(1, km_min64(c->strip, columns / km_max64(1, km_conv_width(w))));
+    c->blocks = km_ceil_div(c->strip, c->rows);
+    if (c->blocks)
+        c->rows = km_ceil_div(c->strip, c->blocks);
+}
+
+km_conv_block km_conv_block_of(const km_conv_cuts *c, const km_conv_taps *h, const km_conv_taps *w,
+                               int64_t block)
+{
+    const int64_t strip = block / c->blocks, row = block % c->blocks * c->rows;
+    km_conv_block b = {.h = h, .w = w, .layout = c->rows, .row = strip * c->strip + row};
+    b.rows = km_max64(0, km_min64(c->rows, c->strip - row));
+    return b;
+}
+
 /* ---- planes ---- */
 
 static void zero(float *to, int64_t n)
