@@ -33,8 +33,7 @@ static void backward_bias(const km_args *args)
     }
 }
 
-extern const km_kernel KM_KERNELS(conv2d)[];
-const km_kernel KM_KERNELS(conv2d)[] = {
+const km_kernel km_conv_plain[] = {
     {.op = "conv2d",
      .pass = "forward",
      .open = km_conv_forward_open,

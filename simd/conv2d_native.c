@@ -432,23 +432,15 @@ static void describe(const void *plan_, km_kernel_info *info)
                                         p->table * (int64_t)sizeof *p->tables);
 }
 
-const km_kernel km_conv_native[2] = {{.op = "conv2d",
-                                      .pass = "forward",
-                                      .open = open_forward,
-                                      .run = run,
-                                      .close = close,
-                                      .describe = describe,
-                                      .run_part = run_part,
-                                      .native_count = native_count,
-                                      .to_native = to_native,
-                                      .from_native = from_native},
-                                     {.op = "conv2d",
-                                      .pass = "backward_data",
-                                      .open = open_backward_data,
-                                      .run = run,
-                                      .close = close,
-                                      .describe = describe,
-                                      .run_part = run_part,
-                                      .native_count = native_count,
-                                      .to_native = to_native,
-                                      .from_native = from_native}};
+#define KERNEL(pass_name)                                                                          \
+    {.op = "conv2d",                                                                               \
+     .pass = #pass_name,                                                                           \
+     .open = open_##pass_name,                                                                     \
+     .run = run,                                                                                   \
+     .close = close,                                                                               \
+     .describe = describe,                                                                         \
+     .run_part = run_part,                                                                         \
+     .native_count = native_count,                                                                 \
+     .to_native = to_native,                                                                       \
+     .from_native = from_native},
+const km_kernel km_conv_native[] = {KERNEL(forward) KERNEL(backward_data){0}};

@@ -13,7 +13,6 @@
 #define km_conv_from_blocks  KM_JOIN(KM_ISA, conv_from_blocks)
 #define km_conv_fill_blocks  KM_JOIN(KM_ISA, conv_fill_blocks)
 #define km_conv_native       KM_JOIN(KM_ISA, conv_native)
-#define km_conv_native_grads KM_JOIN(KM_ISA, conv_native_grads)
 
 /* Of one image of a tensor. */
 typedef struct km_conv_blocked {
@@ -38,7 +37,7 @@ void km_conv_from_blocks(const km_conv_blocked *b, const float *blocked, float *
  * Only whole rows of results: b->w->extra is 0. */
 void km_conv_fill_blocks(const km_conv_block *b, const float *x, int64_t blocks, float *planes);
 
-/* forward and backward_data; backward_weights. open declines what plain tensors are better for. */
-extern const km_kernel km_conv_native[2], km_conv_native_grads;
+/* The kernels over blocked tensors. open declines what plain tensors are better for. */
+extern const km_kernel km_conv_native[];
 
 #endif

@@ -18,6 +18,11 @@
 #define km_conv_weights_close      KM_JOIN(KM_ISA, conv_weights_close)
 #define km_conv_weights_describe   KM_JOIN(KM_ISA, conv_weights_describe)
 
+#define km_conv_plain KM_JOIN(KM_ISA, conv_plain)
+
+/* conv2d.c: the kernels over plain tensors. */
+extern const km_kernel km_conv_plain[];
+
 /* conv2d_direct.c: forward and backward_data, in two phases. */
 const char *km_conv_forward_open(const km_args *args, void **plan);
 const char *km_conv_backward_data_open(const km_args *args, void **plan);
