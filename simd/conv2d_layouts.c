@@ -27,9 +27,10 @@ static const char *open(const km_args *args, void **out, const char *pass)
     plan *p = malloc(sizeof *p);
     if (!p)
         return "out of memory";
-    const char *reason = args->layout == KM_NATIVE ? open_one(p, km_conv_native, args, pass) : "";
-    if (reason)
-        reason = open_one(p, km_conv_plain, args, pass);
+    const km_kernel *const lists[] = {km_conv_native, km_conv_native_weights, km_conv_plain};
+    const char *reason = "";
+    for (int i = args->layout == KM_NATIVE ? 0 : 2; i < 3 && reason; i++)
+        reason = open_one(p, lists[i], args, pass);
     if (reason)
         free(p);
     else

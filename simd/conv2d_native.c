@@ -70,10 +70,10 @@ static float *convert_tile(const plan *p, const stage *s, const float *plain, in
             for (int64_t j = 0; j < s->w.count; j++)
                 for (int64_t c = block; c < km_min64(block + p->unit, p->sources); c++)
                     for (int64_t k = from * V; k < (from + vectors) * V; k++)
-                        *to++ = k < p->results ? plain[k * p->w_result + c * p->w_source +
-                                                       s->h.index[i] * p->shape.w.kernel +
-                                                       s->w.index[j]]
-                                               : 0;
+                        *to++ = k < p->results
+                                    ? plain[k * p->w_result + c * p->w_source +
+                                            s->h.index[i] * p->shape.w.kernel + s->w.index[j]]
+                                    : 0;
     return to;
 }
 
@@ -344,8 +344,7 @@ static int open_stage(plan *p, stage *s, int64_t i, int64_t j)
     s->to_column = forward ? 1 : p->shape.w.stride;
     cut_stage(p, s);
     s->weights = p->weights;
-    p->weights +=
-        p->shape.groups * taps_of(s) * p->sources * km_conv_blocks_of(p->results) * V;
+    p->weights += p->shape.groups * taps_of(s) * p->sources * km_conv_blocks_of(p->results) * V;
     return open_offsets(p, s);
 }
 
@@ -428,8 +427,8 @@ static void describe(const void *plan_, km_kernel_info *info)
     const plan *p = plan_;
     static const char impl[] = "direct, blocked channels";
     memcpy(info->impl, impl, sizeof impl);
-    info->workspace_bytes = p->parts * (p->planes * (int64_t)sizeof *p->copies +
-                                        p->table * (int64_t)sizeof *p->tables);
+    info->workspace_bytes =
+        p->parts * (p->planes * (int64_t)sizeof *p->copies + p->table * (int64_t)sizeof *p->tables);
 }
 
 #define KERNEL(pass_name)                                                                          \

@@ -8,11 +8,12 @@
 
 #include "conv2d.h"
 
-#define km_conv_blocks       KM_JOIN(KM_ISA, conv_blocks)
-#define km_conv_to_blocks    KM_JOIN(KM_ISA, conv_to_blocks)
-#define km_conv_from_blocks  KM_JOIN(KM_ISA, conv_from_blocks)
-#define km_conv_fill_blocks  KM_JOIN(KM_ISA, conv_fill_blocks)
-#define km_conv_native       KM_JOIN(KM_ISA, conv_native)
+#define km_conv_blocks         KM_JOIN(KM_ISA, conv_blocks)
+#define km_conv_to_blocks      KM_JOIN(KM_ISA, conv_to_blocks)
+#define km_conv_from_blocks    KM_JOIN(KM_ISA, conv_from_blocks)
+#define km_conv_fill_blocks    KM_JOIN(KM_ISA, conv_fill_blocks)
+#define km_conv_native         KM_JOIN(KM_ISA, conv_native)
+#define km_conv_native_weights KM_JOIN(KM_ISA, conv_native_weights)
 
 /* Of one image of a tensor. */
 typedef struct km_conv_blocked {
@@ -38,6 +39,6 @@ void km_conv_from_blocks(const km_conv_blocked *b, const float *blocked, float *
 void km_conv_fill_blocks(const km_conv_block *b, const float *x, int64_t blocks, float *planes);
 
 /* The kernels over blocked tensors. open declines what plain tensors are better for. */
-extern const km_kernel km_conv_native[];
+extern const km_kernel km_conv_native[], km_conv_native_weights[];
 
 #endif
