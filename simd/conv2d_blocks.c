@@ -25,6 +25,47 @@ void km_conv_from_blocks(const km_conv_blocked *b, const float *blocked, float *
         }
 }
 
+int64_t km_conv_filters_count(const km_conv_filters *f)
+{
+    return km_conv_blocks_of(f->results) * V * f->sources * f->h->count * f->w->count;
+}
+
+/* Lanes of results k..end of one tap and source, `plain` being that of result 0. */
+static void copy_lanes(const km_conv_filters *f, int64_t k, int64_t end, float *plain,
+                       float *blocked, int back)
+{
+    for (; k < end; k++, blocked++)
+        if (back && k < f->results)
+            plain[k * f->result_step] = *blocked;
+        else if (!back)
+            *blocked = k < f->results ? plain[k * f->result_step] : 0;
+}
+
+/* The taps of a block of sources, for vectors from..end; returns what follows. */
+static float *copy_taps(const km_conv_filters *f, int64_t block, int64_t from, int64_t end,
+                        float *plain, float *blocked, int back)
+{
+    for (int64_t i = 0; i < f->h->count; i++)
+        for (int64_t j = 0; j < f->w->count; j++)
+            for (int64_t c = block; c < km_min64(block + f->unit, f->sources); c++) {
+                float *tap = plain + c * f->source_step + f->h->index[i] * f->row + f->w->index[j];
+                copy_lanes(f, from * V, end * V, tap, blocked, back);
+                blocked += (end - from) * V;
+            }
+    return blocked;
+}
+
+void km_conv_copy_filters(const km_conv_filters *f, float *plain, float *blocked, int back)
+{
+    const int64_t vectors = km_conv_blocks_of(f->results);
+    for (int64_t t = 0; t < km_ceil_div(vectors, TILE_VECTORS); t++) {
+        const int64_t from = km_conv_tile_start(vectors, TILE_VECTORS, t);
+        const int64_t end = km_conv_tile_start(vectors, TILE_VECTORS, t + 1);
+        for (int64_t block = 0; block < f->sources; block += f->unit)
+            blocked = copy_taps(f, block, from, end, plain, blocked, back);
+    }
+}
+
 /* ---- copies ---- */
 
 static void zero(float *to, int64_t pixels)

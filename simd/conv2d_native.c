@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "conv2d_native.h"
 #include "conv2d_native_tile.h"
 
 enum { TERMS = 256, PIXELS = 1024, FLAT_CHANNELS = 4 };
@@ -16,10 +15,10 @@ enum { TERMS = 256, PIXELS = 1024, FLAT_CHANNELS = 4 };
 typedef struct stage {
     km_conv_taps h, w;
     int64_t to, to_row, to_column; /* in pixels: result (i, j) at to + i * to_row + j * to_column */
-    int64_t strips, strip, blocks, rows; /* strips of `strip` rows in blocks of `rows` rows */
-    int64_t chunk;                       /* blocks of channels */
-    int64_t *offset;                     /* of the terms of a chunk */
-    int64_t weights;                     /* where its weights start */
+    km_conv_cuts cut;
+    int64_t chunk;   /* blocks of channels */
+    int64_t *offset; /* of the terms of a chunk */
+    int64_t weights; /* where its weights start */
     int in_place;
 } stage;
 
@@ -48,49 +47,23 @@ static int64_t taps_of(const stage *s)
     return s->h.count * s->w.count;
 }
 
-/* Tiles along the channels of the result are balanced; `count` in vectors or pixels, of `most` each. */
-static int64_t tiles_of(int64_t count, int64_t most)
+/* ---- native layouts ---- */
+
+static km_conv_filters filters_of(const plan *p, const stage *s)
 {
-    return km_ceil_div(count, most);
+    return (km_conv_filters){&s->h,   &s->w,       p->sources,  p->results,
+                             p->unit, p->w_source, p->w_result, p->shape.w.kernel};
 }
 
-static int64_t tile_start(int64_t count, int64_t most, int64_t tile)
-{
-    return count ? count * tile / tiles_of(count, most) : 0;
-}
-
-/* ---- weights ---- */
-
-/* Of a tile of vectors from..from + vectors: blocks of channels, taps, channels, the vectors' lanes. */
-static float *convert_tile(const plan *p, const stage *s, const float *plain, int64_t from,
-                           int64_t vectors, float *to)
-{
-    for (int64_t block = 0; block < p->sources; block += p->unit)
-        for (int64_t i = 0; i < s->h.count; i++)
-            for (int64_t j = 0; j < s->w.count; j++)
-                for (int64_t c = block; c < km_min64(block + p->unit, p->sources); c++)
-                    for (int64_t k = from * V; k < (from + vectors) * V; k++)
-                        *to++ = k < p->results
-                                    ? plain[k * p->w_result + c * p->w_source +
-                                            s->h.index[i] * p->shape.w.kernel + s->w.index[j]]
-                                    : 0;
-    return to;
-}
-
-static void convert_weights(const plan *p, const float *plain, float *to)
+static void to_filters(const plan *p, const float *plain, float *to)
 {
     const int64_t size = p->sources * p->results * p->shape.h.kernel * p->shape.w.kernel;
-    const int64_t vectors = km_conv_blocks_of(p->results);
-    for (int64_t i = 0; i < p->stages; i++)
-        for (int64_t g = 0; g < p->shape.groups; g++)
-            for (int64_t t = 0; t < tiles_of(vectors, TILE_VECTORS); t++) {
-                const int64_t from = tile_start(vectors, TILE_VECTORS, t);
-                const int64_t end = tile_start(vectors, TILE_VECTORS, t + 1);
-                to = convert_tile(p, &p->stage[i], plain + g * size, from, end - from, to);
-            }
+    for (int64_t i = 0; i < p->stages; i++) {
+        const km_conv_filters f = filters_of(p, &p->stage[i]);
+        for (int64_t g = 0; g < p->shape.groups; g++, to += km_conv_filters_count(&f))
+            km_conv_copy_filters(&f, (float *)plain + g * size, to, 0);
+    }
 }
-
-/* ---- native layouts ---- */
 
 static km_conv_blocked blocked_of(const plan *p, km_slot slot)
 {
@@ -113,7 +86,7 @@ static void to_native(void *plan_, km_slot slot, const void *plain, void *native
     const plan *p = plan_;
     const km_conv_blocked b = blocked_of(p, slot);
     if (slot == KM_WEIGHT)
-        convert_weights(p, plain, native);
+        to_filters(p, plain, native);
     else
         km_conv_to_blocks(&b, plain, native);
 }
@@ -152,13 +125,13 @@ static void find_pixels(const job *j)
 
 static void run_tiles(const job *j, km_conv_pixels t, const float *x, int vectors)
 {
-    const int64_t tiles = tiles_of(j->pixels, TILE_ROWS), step = j->p->step;
+    const int64_t tiles = km_ceil_div(j->pixels, TILE_ROWS), step = j->p->step;
     for (int64_t i = 0; i < tiles; i++) {
-        const int64_t from = tile_start(j->pixels, TILE_ROWS, i);
+        const int64_t from = km_conv_tile_start(j->pixels, TILE_ROWS, i);
         t.x = x + from * step;
         t.to = j->to + from;
-        km_conv_pixels_any(&t, vectors, (int)(tile_start(j->pixels, TILE_ROWS, i + 1) - from),
-                           step != V);
+        km_conv_pixels_any(
+            &t, vectors, (int)(km_conv_tile_start(j->pixels, TILE_ROWS, i + 1) - from), step != V);
     }
 }
 
@@ -173,8 +146,8 @@ static void run_chunk(const job *j, const float *x, int64_t channel, int64_t cha
     t.full = channels / p->unit * taps;
     t.last = channels % p->unit;
     for (int64_t i = j->first_tile; i < j->last_tile; i++) {
-        const int64_t from = tile_start(all, TILE_VECTORS, i);
-        const int64_t vectors = tile_start(all, TILE_VECTORS, i + 1) - from;
+        const int64_t from = km_conv_tile_start(all, TILE_VECTORS, i);
+        const int64_t vectors = km_conv_tile_start(all, TILE_VECTORS, i + 1) - from;
         t.w = j->weights + (from * p->sources + channel * vectors) * taps * V;
         t.y = j->y + from * t.y_vector;
         t.bias = j->bias ? j->bias + from * V : NULL;
@@ -208,36 +181,28 @@ static void run_block(const job *j)
 
 static int64_t units_of(const plan *p, const stage *s)
 {
-    return p->shape.groups * s->strips * s->blocks * p->cuts;
-}
-
-static km_conv_block block_of(const plan *p, const stage *s, int64_t block)
-{
-    const int64_t strip = block / s->blocks, in_strip = block % s->blocks * s->rows;
-    return (km_conv_block){.h = &s->h,
-                           .w = &s->w,
-                           .layout = s->rows,
-                           .row = strip * s->strip + in_strip,
-                           .rows = km_min64(s->rows, s->strip - in_strip),
-                           .plane = p->source_plane,
-                           .image = p->shape.groups * blocks_of(p) * p->source_plane * p->step};
+    return p->shape.groups * s->cut.strips * s->cut.blocks * p->cuts;
 }
 
 /* Cuts of a block are neighbours, then blocks, then groups. */
 static void run_unit(const plan *p, const km_args *args, const stage *s, int64_t unit, int64_t part)
 {
-    const int64_t cut = unit % p->cuts, blocks = s->strips * s->blocks;
+    const int64_t cut = unit % p->cuts, blocks = s->cut.strips * s->cut.blocks;
     const int64_t group = unit / p->cuts / blocks, all = km_conv_blocks_of(p->results);
-    const int64_t tiles = tiles_of(all, TILE_VECTORS);
+    const int64_t tiles = km_ceil_div(all, TILE_VECTORS);
     const float *bias = args->slot[KM_BIAS].count ? args->slot[KM_BIAS].data : NULL;
-    job j = {.p = p, .s = s, .block = block_of(p, s, unit / p->cuts % blocks)};
+    job j = {.p = p, .s = s};
+    j.block = km_conv_block_of(&s->cut, &s->h, &s->w, unit / p->cuts % blocks);
+    j.block.plane = p->source_plane;
+    j.block.image = p->shape.groups * blocks_of(p) * p->source_plane * p->step;
     j.first_tile = tiles * cut / p->cuts;
     j.last_tile = tiles * (cut + 1) / p->cuts;
     j.x = (const float *)args->slot[p->source].data +
           group * blocks_of(p) * p->source_plane * p->step;
     j.y = (float *)args->slot[p->result].data + group * all * p->result_plane * V;
-    j.weights = (const float *)args->slot[KM_WEIGHT].data + s->weights +
-                group * all * V * p->sources * taps_of(s);
+    const km_conv_filters f = filters_of(p, s);
+    j.weights =
+        (const float *)args->slot[KM_WEIGHT].data + s->weights + group * km_conv_filters_count(&f);
     j.bias = bias && p->result == KM_Y ? bias + group * p->results : NULL;
     j.copies = p->copies + part * p->planes;
     j.to = p->tables + part * p->table;
@@ -285,11 +250,6 @@ static void close(void *plan_)
     free(p);
 }
 
-static int is_identity(const km_conv_taps *t)
-{
-    return t->count == 1 && t->place[0] == 0 && t->step == 1 && t->in == t->out;
-}
-
 /* Small planes are joined to blocks of several images, for which no two taps may share rows. */
 static int open_taps(const plan *p, stage *s, int64_t i, int64_t j)
 {
@@ -298,7 +258,8 @@ static int open_taps(const plan *p, stage *s, int64_t i, int64_t j)
         return -1;
     const int64_t plane = s->h.out * s->w.out;
     const int joined = p->shape.n > 1 && plane < 2 * TILE_ROWS;
-    s->in_place = is_identity(&s->h) && is_identity(&s->w) && !joined && p->step == V;
+    s->in_place =
+        km_conv_is_identity(&s->h) && km_conv_is_identity(&s->w) && !joined && p->step == V;
     if (s->h.extra && joined) {
         km_conv_taps_close(&s->h);
         return km_conv_taps_open(&s->h, h, i, 1);
@@ -306,21 +267,16 @@ static int open_taps(const plan *p, stage *s, int64_t i, int64_t j)
     return 0;
 }
 
-static void cut_stage(const plan *p, stage *s)
+static void cut(const plan *p, stage *s)
 {
-    const int whole = s->h.extra == 0 && !s->in_place;
-    s->strip = whole ? p->shape.n * s->h.out : s->h.out;
-    s->strips = whole ? 1 : p->shape.n;
-    s->rows = km_min64(s->strip, km_max64(1, PIXELS / km_max64(1, s->w.out)));
-    s->blocks = s->strip && s->w.out ? km_ceil_div(s->strip, s->rows) : 0;
-    s->rows = s->blocks ? km_ceil_div(s->strip, s->blocks) : 1;
+    km_conv_cut(&s->cut, &s->h, &s->w, p->shape.n, PIXELS, !s->in_place);
     s->chunk = km_max64(1, TERMS / (p->unit * km_max64(1, taps_of(s))));
     s->chunk = km_ceil_div(blocks_of(p), km_ceil_div(blocks_of(p), s->chunk));
 }
 
 static int open_offsets(plan *p, stage *s)
 {
-    const km_conv_block b = {.h = &s->h, .w = &s->w, .layout = s->rows};
+    const km_conv_block b = {.h = &s->h, .w = &s->w, .layout = s->cut.rows};
     const int64_t terms = s->chunk * taps_of(s);
     s->offset = malloc((size_t)(terms + 1) * sizeof *s->offset);
     if (!s->offset)
@@ -330,7 +286,7 @@ static int open_offsets(plan *p, stage *s)
         s->offset[i] = s->in_place ? i * p->source_plane * V : s->offset[i] * p->step;
     if (!s->in_place)
         p->planes = km_max64(p->planes, s->chunk * km_conv_planes(&b) * p->step);
-    p->table = km_max64(p->table, s->rows * s->w.out);
+    p->table = km_max64(p->table, s->cut.rows * s->w.out);
     return 0;
 }
 
@@ -342,15 +298,16 @@ static int open_stage(plan *p, stage *s, int64_t i, int64_t j)
     s->to = forward ? 0 : i * p->shape.w.in + j;
     s->to_row = forward ? p->shape.w.out : p->shape.h.stride * p->shape.w.in;
     s->to_column = forward ? 1 : p->shape.w.stride;
-    cut_stage(p, s);
+    cut(p, s);
     s->weights = p->weights;
-    p->weights += p->shape.groups * taps_of(s) * p->sources * km_conv_blocks_of(p->results) * V;
+    const km_conv_filters f = filters_of(p, s);
+    p->weights += p->shape.groups * km_conv_filters_count(&f);
     return open_offsets(p, s);
 }
 
 static int open_work(plan *p)
 {
-    const int64_t tiles = tiles_of(km_conv_blocks_of(p->results), TILE_VECTORS);
+    const int64_t tiles = km_ceil_div(km_conv_blocks_of(p->results), TILE_VECTORS);
     int64_t units = 0;
     p->cuts = 1;
     for (int64_t i = 0; i < p->stages; i++)
@@ -388,7 +345,7 @@ static int is_for_plain(const km_conv_shape *c, int forward)
     return c->n == 0 || c->c == 0 || c->k == 0 || results * 4 < km_round_up(results, V) * 3;
 }
 
-static const char *open(const km_args *args, void **out, int forward)
+static const char *open_pass(const km_args *args, void **out, int forward)
 {
     const km_conv_shape c = km_conv_shape_of(args->params);
     const int64_t rows = forward ? 1 : km_min64(c.h.stride, c.h.in),
@@ -412,16 +369,6 @@ static const char *open(const km_args *args, void **out, int forward)
     return failed ? "out of memory" : NULL;
 }
 
-static const char *open_forward(const km_args *args, void **plan_)
-{
-    return open(args, plan_, 1);
-}
-
-static const char *open_backward_data(const km_args *args, void **plan_)
-{
-    return open(args, plan_, 0);
-}
-
 static void describe(const void *plan_, km_kernel_info *info)
 {
     const plan *p = plan_;
@@ -430,6 +377,14 @@ static void describe(const void *plan_, km_kernel_info *info)
     info->workspace_bytes =
         p->parts * (p->planes * (int64_t)sizeof *p->copies + p->table * (int64_t)sizeof *p->tables);
 }
+
+#define OPEN(pass, forward)                                                                        \
+    static const char *open_##pass(const km_args *args, void **plan_)                              \
+    {                                                                                              \
+        return open_pass(args, plan_, forward);                                                    \
+    }
+OPEN(forward, 1)
+OPEN(backward_data, 0)
 
 #define KERNEL(pass_name)                                                                          \
     {.op = "conv2d",                                                                               \

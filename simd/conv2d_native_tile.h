@@ -3,7 +3,7 @@
 #ifndef KM_CONV2D_NATIVE_TILE_H
 #define KM_CONV2D_NATIVE_TILE_H
 
-#include "conv2d.h"
+#include "conv2d_native.h"
 
 /* A term is a tap of a block of channels. Its operand for pixel i and channel c of the block lies at
  * x + offset[term] + i * step + c; step is V for blocked sources, and 1 for planes, whose blocks are one channel. */
@@ -20,16 +20,6 @@ typedef struct km_conv_pixels {
     const float *bias;
     int add; /* nonzero: to what is in y; else to the bias, where there is one */
 } km_conv_pixels;
-
-/* Padding must be zero even where a pixel is NaN. */
-KM_INLINE vf km_conv_keep(vf a, int64_t lanes)
-{
-    float buffer[V];
-    if (lanes >= V)
-        return a;
-    v_store(buffer, a);
-    return v_load_n(buffer, lanes);
-}
 
 KM_INLINE void km_conv_pixels_store(const km_conv_pixels *t, const vf *sum, int vectors, int rows)
 {

@@ -33,9 +33,9 @@ static int64_t tiles_of(const plan *p)
     return km_ceil_div(km_conv_blocks_of(p->shape.k), TILE_VECTORS);
 }
 
-static int64_t tile_start(const plan *p, int64_t tile)
+static int64_t tile_start(const plan *p, int64_t number)
 {
-    return km_conv_blocks_of(p->shape.k) * tile / tiles_of(p);
+    return km_conv_tile_start(km_conv_blocks_of(p->shape.k), TILE_VECTORS, number);
 }
 
 /* ---- tiles ---- */
@@ -49,15 +49,6 @@ typedef struct tile {
     int add;
     int64_t lanes; /* that the last vector keeps; the others become zeros */
 } tile;
-
-KM_INLINE vf keep(vf a, int64_t lanes)
-{
-    float buffer[V];
-    if (lanes >= V)
-        return a;
-    v_store(buffer, a);
-    return v_load_n(buffer, lanes);
-}
 
 KM_INLINE void tile_run(const tile *t, int vectors, int rows)
 {
@@ -88,7 +79,7 @@ KM_INLINE void tile_run(const tile *t, int vectors, int rows)
 #pragma GCC unroll 4
         for (int v = 0; v < vectors; v++, to += V) {
             const vf s = v_add(sum[r * vectors + v], t->add ? v_load(to) : v_set(0));
-            v_store(to, v == vectors - 1 ? keep(s, t->lanes) : s);
+            v_store(to, v == vectors - 1 ? km_conv_keep(s, t->lanes) : s);
         }
 }
 
@@ -227,12 +218,20 @@ static km_conv_blocked blocked_of(const plan *p, km_slot slot)
                         : (km_conv_blocked){s->n, s->groups, s->k, s->h.out * s->w.out};
 }
 
+static km_conv_filters filters_of(const plan *p)
+{
+    const km_conv_shape *s = &p->shape;
+    const int64_t taps = s->h.kernel * s->w.kernel;
+    return (km_conv_filters){&p->h, &p->w, s->c, s->k, V, taps, s->c * taps, s->w.kernel};
+}
+
 static int64_t native_count(const void *plan_, km_slot slot)
 {
     const plan *p = plan_;
     const km_conv_blocked b = blocked_of(p, slot);
+    const km_conv_filters f = filters_of(p);
     if (slot == KM_GRAD_WEIGHT)
-        return p->shape.groups * km_conv_blocks_of(p->shape.k) * V * p->shape.c * taps_of(p);
+        return p->shape.groups * km_conv_filters_count(&f);
     return slot == KM_X || slot == KM_GRAD_Y ? km_conv_blocked_count(&b) : 0;
 }
 
@@ -242,42 +241,18 @@ static void to_native(void *plan_, km_slot slot, const void *plain, void *native
     km_conv_to_blocks(&b, plain, native);
 }
 
-/* A tile's vectors from..from + vectors of one tap and channel; returns what follows. */
-static const float *from_lanes(const plan *p, const float *from, int64_t k, int64_t vectors,
-                               float *weight)
-{
-    const int64_t size = p->shape.c * p->shape.h.kernel * p->shape.w.kernel;
-    for (int64_t i = k; i < km_min64(p->shape.k, k + vectors * V); i++)
-        weight[i * size] = from[i - k];
-    return from + vectors * V;
-}
-
-static const float *from_tile(const plan *p, const float *from, int64_t number, float *weight)
-{
-    const int64_t first = tile_start(p, number), vectors = tile_start(p, number + 1) - first;
-    const int64_t kernel = p->shape.h.kernel * p->shape.w.kernel;
-    for (int64_t block = 0; block < p->shape.c; block += V)
-        for (int64_t i = 0; i < p->h.count; i++)
-            for (int64_t j = 0; j < p->w.count; j++)
-                for (int64_t c = block; c < km_min64(block + V, p->shape.c); c++)
-                    from = from_lanes(p, from, first * V, vectors,
-                                      weight + c * kernel + p->h.index[i] * p->shape.w.kernel +
-                                          p->w.index[j]);
-    return from;
-}
-
 static void from_native(void *plan_, km_slot slot, const void *native, void *plain)
 {
     const plan *p = plan_;
     const km_conv_shape *s = &p->shape;
-    const int64_t size = s->k * s->c * s->h.kernel * s->w.kernel;
-    const float *from = native;
+    const km_conv_filters f = filters_of(p);
+    const int64_t size = f.result_step * s->k;
     if (slot != KM_GRAD_WEIGHT)
         return;
     memset(plain, 0, (size_t)(s->groups * size) * sizeof(float)); /* taps that meet no input */
     for (int64_t g = 0; g < s->groups; g++)
-        for (int64_t t = 0; t < tiles_of(p); t++)
-            from = from_tile(p, from, t, (float *)plain + g * size);
+        km_conv_copy_filters(&f, (float *)plain + g * size,
+                             (float *)native + g * km_conv_filters_count(&f), 1);
 }
 
 /* ---- plan ---- */
@@ -294,15 +269,10 @@ static void close(void *plan_)
     free(p);
 }
 
-static int is_identity(const km_conv_taps *t)
-{
-    return t->count == 1 && t->place[0] == 0 && t->step == 1 && t->in == t->out;
-}
-
 static void cut(plan *p)
 {
     const int64_t wanted = km_max64(1, PIXELS / p->w.out);
-    p->in_place = is_identity(&p->h) && is_identity(&p->w);
+    p->in_place = km_conv_is_identity(&p->h) && km_conv_is_identity(&p->w);
     p->blocks = km_ceil_div(p->h.out, km_min64(p->h.out, wanted));
     p->rows = km_ceil_div(p->h.out, p->blocks);
     p->images = p->blocks > 1 ? 1 : km_max64(1, km_min64(p->shape.n, wanted / p->rows));
