@@ -138,14 +138,18 @@ static int parse_choice(const km_attr_spec *a, const char **text, double *value)
 
 static int parse_number(const km_attr_spec *a, const char **text, double *value)
 {
-    char *end;
-    /* strtod would also take "inf", "nan", hexadecimal and leading space */
+    char number[64], *end;
+    /* strtod would also take "inf", "nan", hexadecimal ("0x3" is a pair) and leading space */
     size_t n = strspn(*text, "+-.0123456789eE");
-    double number = strtod(*text, &end);
-    if (!n || isspace((unsigned char)**text) || end != *text + n)
+    if (!n || n >= sizeof number)
         return -1;
-    *value = a->integer ? number : (float)number;
-    *text = end;
+    memcpy(number, *text, n);
+    number[n] = 0;
+    *value = strtod(number, &end);
+    if (end != number + n)
+        return -1;
+    *value = a->integer ? *value : (float)*value;
+    *text += n;
     return 0;
 }
 

@@ -2,14 +2,37 @@
  * i = p stride + r dilation - pad and j likewise; taps outside the image count nothing. With groups,
  * output channel k sees the c / groups channels of its group. No flipping: torch.nn.functional.conv2d.
  * SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+#include <string.h>
+
 #include "conv2d_cases.h"
 #include "conv2d_shape.h"
 
 /* ---- one input plane and one output plane ----------------------------------------------------- */
 
-static inline real product(const geometry *g, real a, real b)
+/* to[i * to_step] += w * from[i * from_step] */
+static inline void add_row(real *restrict to, int64_t to_step, const real *restrict from,
+                           int64_t from_step, real w, int64_t n)
 {
-    return g->magnitudes ? fabs(a * b) : a * b;
+    if (to_step == 1 && from_step == 1)
+        for (int64_t i = 0; i < n; i++)
+            to[i] += w * from[i];
+    else
+        for (int64_t i = 0; i < n; i++)
+            to[i * to_step] += w * from[i * from_step];
+}
+
+/* The sum of a[i] b[i * step], in four sums that a compiler may form side by side. */
+static inline double dot(const real *a, const real *b, int64_t step, int64_t n)
+{
+    double sum[4] = {0};
+    int64_t i = 0;
+    for (; i + 4 <= n; i += 4)
+        for (int j = 0; j < 4; j++)
+            sum[j] += (double)a[i + j] * b[(i + j) * step];
+    for (; i < n; i++)
+        sum[0] += (double)a[i] * b[i * step];
+    return sum[0] + sum[1] + (sum[2] + sum[3]);
 }
 
 /* y += weight * x */
@@ -18,12 +41,10 @@ static void correlate(const geometry *g, const real *weight, const real *x, real
     for (int64_t r = 0; r < g->h.kernel; r++)
         for (int64_t s = 0; s < g->w.kernel; s++) {
             const range rows = inside(&g->h, r), columns = inside(&g->w, s);
-            const real w = weight[r * g->w.kernel + s];
-            for (int64_t p = rows.begin; p < rows.end; p++) {
-                const real *from = x + place(&g->h, p, r) * g->w.in + place(&g->w, 0, s);
-                for (int64_t q = columns.begin; q < columns.end; q++)
-                    y[p * g->w.out + q] += product(g, w, from[q * g->w.stride]);
-            }
+            const int64_t q = columns.begin, n = columns.end - q, j = place(&g->w, q, s);
+            for (int64_t p = rows.begin; p < rows.end; p++)
+                add_row(y + p * g->w.out + q, 1, x + place(&g->h, p, r) * g->w.in + j, g->w.stride,
+                        weight[r * g->w.kernel + s], n);
         }
 }
 
@@ -33,12 +54,10 @@ static void spread(const geometry *g, const real *weight, const real *grad_y, re
     for (int64_t r = 0; r < g->h.kernel; r++)
         for (int64_t s = 0; s < g->w.kernel; s++) {
             const range rows = inside(&g->h, r), columns = inside(&g->w, s);
-            const real w = weight[r * g->w.kernel + s];
-            for (int64_t p = rows.begin; p < rows.end; p++) {
-                real *to = grad_x + place(&g->h, p, r) * g->w.in + place(&g->w, 0, s);
-                for (int64_t q = columns.begin; q < columns.end; q++)
-                    to[q * g->w.stride] += product(g, w, grad_y[p * g->w.out + q]);
-            }
+            const int64_t q = columns.begin, n = columns.end - q, j = place(&g->w, q, s);
+            for (int64_t p = rows.begin; p < rows.end; p++)
+                add_row(grad_x + place(&g->h, p, r) * g->w.in + j, g->w.stride,
+                        grad_y + p * g->w.out + q, 1, weight[r * g->w.kernel + s], n);
         }
 }
 
@@ -47,12 +66,10 @@ static double tap_gradient(const geometry *g, int64_t r, int64_t s, const real *
                            const real *grad_y)
 {
     const range rows = inside(&g->h, r), columns = inside(&g->w, s);
+    const int64_t q = columns.begin, n = columns.end - q, j = place(&g->w, q, s);
     double sum = 0;
-    for (int64_t p = rows.begin; p < rows.end; p++) {
-        const real *from = x + place(&g->h, p, r) * g->w.in + place(&g->w, 0, s);
-        for (int64_t q = columns.begin; q < columns.end; q++)
-            sum += (double)product(g, grad_y[p * g->w.out + q], from[q * g->w.stride]);
-    }
+    for (int64_t p = rows.begin; p < rows.end; p++)
+        sum += dot(grad_y + p * g->w.out + q, x + place(&g->h, p, r) * g->w.in + j, g->w.stride, n);
     return sum;
 }
 
@@ -74,9 +91,10 @@ static inline int64_t w_plane(const geometry *g, int64_t j, int64_t k, int64_t c
     return ((j * g->k + k) * g->c + c) * g->h.kernel * g->w.kernel;
 }
 
-static void sum_forward(const km_args *args, int magnitudes, real *y)
+static void forward(const km_args *args)
 {
-    const geometry g = geometry_of(args->params, magnitudes);
+    real *y = out(args, KM_Y);
+    const geometry g = geometry_of(args->params);
     const real *x = in(args, KM_X), *weight = in(args, KM_WEIGHT), *bias = in(args, KM_BIAS);
     const int biased = args->slot[KM_BIAS].count > 0;
     for (int64_t n = 0; n < g.n; n++)
@@ -84,15 +102,16 @@ static void sum_forward(const km_args *args, int magnitudes, real *y)
             for (int64_t k = 0; k < g.k; k++) {
                 real *plane = y + y_plane(&g, n, j, k);
                 for (int64_t i = 0; i < g.h.out * g.w.out; i++)
-                    plane[i] = biased ? product(&g, bias[j * g.k + k], 1) : 0;
+                    plane[i] = biased ? bias[j * g.k + k] : 0;
                 for (int64_t c = 0; c < g.c; c++)
                     correlate(&g, weight + w_plane(&g, j, k, c), x + x_plane(&g, n, j, c), plane);
             }
 }
 
-static void sum_backward_data(const km_args *args, int magnitudes, real *grad_x)
+static void backward_data(const km_args *args)
 {
-    const geometry g = geometry_of(args->params, magnitudes);
+    real *grad_x = out(args, KM_GRAD_X);
+    const geometry g = geometry_of(args->params);
     const real *weight = in(args, KM_WEIGHT), *grad_y = in(args, KM_GRAD_Y);
     for (int64_t n = 0; n < g.n; n++)
         for (int64_t j = 0; j < g.groups; j++)
@@ -119,47 +138,29 @@ static void plane_gradients(const km_args *args, const geometry *g, int64_t j, i
         }
 }
 
-static void sum_backward_weights(const km_args *args, int magnitudes, real *grad_weight)
+static void backward_weights(const km_args *args)
 {
-    const geometry g = geometry_of(args->params, magnitudes);
+    real *grad_weight = out(args, KM_GRAD_WEIGHT);
+    const geometry g = geometry_of(args->params);
     for (int64_t j = 0; j < g.groups; j++)
         for (int64_t k = 0; k < g.k; k++)
             for (int64_t c = 0; c < g.c; c++)
                 plane_gradients(args, &g, j, k, c, grad_weight + w_plane(&g, j, k, c));
 }
 
-static void sum_backward_bias(const km_args *args, int magnitudes, real *grad_bias)
+static void backward_bias(const km_args *args)
 {
-    const geometry g = geometry_of(args->params, magnitudes);
+    real *grad_bias = out(args, KM_GRAD_BIAS);
+    const geometry g = geometry_of(args->params);
     const real *grad_y = in(args, KM_GRAD_Y);
     const int64_t channels = g.groups * g.k, plane = g.h.out * g.w.out;
     for (int64_t k = 0; k < channels; k++) {
         double sum = 0;
         for (int64_t n = 0; n < g.n; n++)
             for (int64_t i = 0; i < plane; i++)
-                sum += (double)product(&g, grad_y[(n * channels + k) * plane + i], 1);
+                sum += grad_y[(n * channels + k) * plane + i];
         grad_bias[k] = (real)sum;
     }
-}
-
-static void forward(const km_args *args)
-{
-    sum_forward(args, 0, out(args, KM_Y));
-}
-
-static void backward_data(const km_args *args)
-{
-    sum_backward_data(args, 0, out(args, KM_GRAD_X));
-}
-
-static void backward_weights(const km_args *args)
-{
-    sum_backward_weights(args, 0, out(args, KM_GRAD_WEIGHT));
-}
-
-static void backward_bias(const km_args *args)
-{
-    sum_backward_bias(args, 0, out(args, KM_GRAD_BIAS));
 }
 
 /* ---- the descriptor -------------------------------------------------------------------------- */
@@ -216,7 +217,7 @@ static double pairs(const axis *a)
 /* A tap outside the image is no work: nobody must multiply by zero. */
 static double flops(const km_case *c, const km_pass *pass)
 {
-    const geometry g = geometry_of(c, 0);
+    const geometry g = geometry_of(c);
     const double channels = (double)(g.n * g.groups * g.k);
     if (pass->use[0].slot == KM_GRAD_Y)
         return channels * (double)(g.h.out * g.w.out);
@@ -225,21 +226,44 @@ static double flops(const km_case *c, const km_pass *pass)
 
 static int64_t terms(const km_case *c, km_slot slot)
 {
-    const geometry g = geometry_of(c, 0);
+    const geometry g = geometry_of(c);
     const int64_t taps = g.h.kernel * g.w.kernel;
     if (slot == KM_Y)
         return g.c * taps + (c->attr[KM_WITH_BIAS] != 0);
     return slot == KM_GRAD_X ? g.k * taps : g.n * g.h.out * g.w.out;
 }
 
+static real *magnitudes(const km_tensor *t)
+{
+    const real *from = t->data;
+    real *to = from ? malloc((size_t)(t->count + 1) * sizeof *to) : NULL;
+    for (int64_t i = 0; to && i < t->count; i++)
+        to[i] = fabs(from[i]);
+    return to;
+}
+
+/* S is what the pass makes of magnitudes. */
 static void sum_scale(const km_args *oracle, km_slot slot, double *s)
 {
-    static void (*const sums[KM_SLOT_COUNT])(const km_args *, int,
-                                             real *) = {[KM_Y] = sum_forward,
-                                                        [KM_GRAD_X] = sum_backward_data,
-                                                        [KM_GRAD_WEIGHT] = sum_backward_weights,
-                                                        [KM_GRAD_BIAS] = sum_backward_bias};
-    sums[slot](oracle, 1, (real *)s); /* only the build whose real is double is asked */
+    static const km_slot inputs[] = {KM_X, KM_WEIGHT, KM_BIAS, KM_GRAD_Y};
+    static void (*const passes[KM_SLOT_COUNT])(const km_args *) = {[KM_Y] = forward,
+                                                                   [KM_GRAD_X] = backward_data,
+                                                                   [KM_GRAD_WEIGHT] =
+                                                                       backward_weights,
+                                                                   [KM_GRAD_BIAS] = backward_bias};
+    km_args args = *oracle;
+    int missing = 0;
+    for (int i = 0; i < 4; i++) {
+        args.slot[inputs[i]].data = magnitudes(&oracle->slot[inputs[i]]);
+        missing |= !args.slot[inputs[i]].data && oracle->slot[inputs[i]].data;
+    }
+    args.slot[slot].data = s; /* only the build whose real is double is asked */
+    if (missing)              /* out of memory: bounds that nobody meets */
+        memset(s, 0, (size_t)oracle->slot[slot].count * sizeof *s);
+    else
+        passes[slot](&args);
+    for (int i = 0; i < 4; i++)
+        free(args.slot[inputs[i]].data);
 }
 
 /* The least input that gives this output: backward_bias has no other source for it. */

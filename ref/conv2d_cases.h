@@ -64,9 +64,9 @@ static const char *const edge[] = {
     "n2c3h10w9k5r4s2_stride1x2_pad2x1", "n1c3h1w1k4r7s7_pad3", "n2c2h2w3k3r5s7_stride3_pad4x3",
     "n3c4h6w5k6r3s3_pad1_groups2", "n2c3h9w7k12r3s3_pad1_groups3",
     "n2c17h9w7k17r3s3_pad1_groups17", "n2c5h11w37k5r3s3_stride2_pad1_groups5",
-    "n1c4h8w35k4r5s5_stride2x1_pad2_dilation2_groups4", "n2c3h6w6k5r3s3_bias0",
+    "n1c4h8w35k4r5s5_stride2x1_pad2_dilation2_groups4",
     "n1c2h17w15k3r3s3_stride2_pad3_dilation3", "n2c5h4w4k3r2s2_stride3", "n1c3h9w9k2_stride4",
-    "n2c6h9w9k4_pad2_groups2", "n1c2h5w5k2r3s3_pad5_bias0", "n2c19h5w7k21_stride2",
+    "n2c6h9w9k4_pad2_groups2", "n1c2h5w5k2r3s3_pad5", "n2c19h5w7k21_stride2",
     NULL};
 /* clang-format on */
 

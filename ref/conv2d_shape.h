@@ -55,10 +55,9 @@ typedef struct geometry {
     axis h, w;
     int64_t n, c, k; /* c and k: of a group */
     int64_t groups;
-    int magnitudes; /* nonzero: |a b| instead of a b, for S of the bounds */
 } geometry;
 
-static inline geometry geometry_of(const km_case *c, int magnitudes)
+static inline geometry geometry_of(const km_case *c)
 {
     const int64_t groups = (int64_t)c->attr[KM_GROUPS];
     return (geometry){rows_of(c),
@@ -66,8 +65,7 @@ static inline geometry geometry_of(const km_case *c, int magnitudes)
                       c->dim[KM_DIM_N],
                       c->dim[KM_DIM_C] / groups,
                       c->dim[KM_DIM_K] / groups,
-                      groups,
-                      magnitudes};
+                      groups};
 }
 
 #endif

@@ -1,4 +1,7 @@
 /* conv2d.c: convolution of plain NCHW tensors. SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+
+#include "conv2d.h"
 #include "conv2d_passes.h"
 
 /* ---- backward_bias: grad_bias[k] = sum of grad_y's planes k ---- */
@@ -33,31 +36,85 @@ static void backward_bias(const km_args *args)
     }
 }
 
+/* ---- the other passes: the plan of an algorithm ---- */
+
+typedef struct plan {
+    const km_conv_algorithm *algorithm;
+    void *own;
+    int parts;
+} plan;
+
+static const char *open(const km_args *args, void **out, const km_conv_algorithm *general,
+                        const km_conv_algorithm *depthwise)
+{
+    const km_conv_shape s = km_conv_shape_of(args->params);
+    plan *p = calloc(1, sizeof *p);
+    if (!p)
+        return "out of memory";
+    p->algorithm = s.c == 1 && s.k == 1 ? depthwise : general;
+    p->parts = args->threads > 1 ? args->threads : 1;
+    const char *reason = p->algorithm->open(args, &p->own);
+    if (reason)
+        free(p);
+    else
+        *out = p;
+    return reason;
+}
+
+static const char *open_forward(const km_args *args, void **out)
+{
+    return open(args, out, &km_conv_forward, &km_conv_depthwise_forward);
+}
+
+static const char *open_backward_data(const km_args *args, void **out)
+{
+    return open(args, out, &km_conv_backward_data, &km_conv_depthwise_data);
+}
+
+static const char *open_backward_weights(const km_args *args, void **out)
+{
+    return open(args, out, &km_conv_backward_weights, &km_conv_depthwise_weights);
+}
+
+static void run_part(const km_args *args, int phase, int part)
+{
+    const plan *p = args->plan;
+    km_args own = *args;
+    own.plan = p->own;
+    if (phase < p->algorithm->phases)
+        p->algorithm->part(&own, phase, part);
+}
+
+static void run(const km_args *args)
+{
+    const plan *p = args->plan;
+    for (int phase = 0; phase < p->algorithm->phases; phase++)
+        for (int part = 0; part < p->parts; part++)
+            run_part(args, phase, part);
+}
+
+static void close(void *plan_)
+{
+    plan *p = plan_;
+    if (p)
+        p->algorithm->close(p->own);
+    free(p);
+}
+
+static void describe(const void *plan_, km_kernel_info *info)
+{
+    const plan *p = plan_;
+    p->algorithm->describe(p->own, info);
+}
+
+#define PASS(name)                                                                                 \
+    {                                                                                              \
+        "conv2d", #name, open_##name, run, close, describe, .run_part = run_part, .phases = 2      \
+    }
 const km_kernel km_conv_plain[] = {
-    {.op = "conv2d",
-     .pass = "forward",
-     .open = km_conv_forward_open,
-     .run = km_conv_direct_run,
-     .close = km_conv_direct_close,
-     .describe = km_conv_direct_describe,
-     .run_part = km_conv_direct_part,
-     .phases = 2},
-    {.op = "conv2d",
-     .pass = "backward_data",
-     .open = km_conv_backward_data_open,
-     .run = km_conv_direct_run,
-     .close = km_conv_direct_close,
-     .describe = km_conv_direct_describe,
-     .run_part = km_conv_direct_part,
-     .phases = 2},
-    {.op = "conv2d",
-     .pass = "backward_weights",
-     .open = km_conv_weights_open,
-     .run = km_conv_weights_run,
-     .close = km_conv_weights_close,
-     .describe = km_conv_weights_describe,
-     .run_part = km_conv_weights_part,
-     .phases = 2},
+    PASS(forward),
+    PASS(backward_data),
+    PASS(backward_weights),
     {.op = "conv2d", .pass = "backward_bias", .run = backward_bias},
     {0},
 };

@@ -32,6 +32,7 @@ typedef struct km_conv_shape {
 #define km_conv_choose_taps KM_JOIN(KM_ISA, conv_choose_taps)
 #define km_conv_cut         KM_JOIN(KM_ISA, conv_cut)
 #define km_conv_block_of    KM_JOIN(KM_ISA, conv_block_of)
+#define km_conv_fill_placed KM_JOIN(KM_ISA, conv_fill_placed)
 #define km_conv_offsets     KM_JOIN(KM_ISA, conv_offsets)
 
 km_conv_shape km_conv_shape_of(const km_case *c);
@@ -61,7 +62,8 @@ int km_conv_choose_taps(km_conv_taps *h, km_conv_taps *w, const km_conv_shape *s
 
 typedef struct km_conv_block {
     const km_conv_taps *h, *w;
-    int64_t layout;       /* rows of results that planes have room for */
+    int64_t first_image, first_row; /* the same as image and row in it */
+    int64_t layout;                 /* rows of results that planes have room for */
     int64_t row, rows;    /* of results, over all images; within one image if h->extra > 0 */
     int64_t plane, image; /* floats from one channel and image of the input to the next */
 } km_conv_block;
@@ -69,13 +71,14 @@ typedef struct km_conv_block {
 /* All rows of results in `strips` strips of `blocks` blocks of `rows` rows; a strip's last block may have less. */
 typedef struct km_conv_cuts {
     int64_t strips, strip, blocks, rows;
+    int joined;
 } km_conv_cuts;
 
 /* Blocks of about `columns` results; joined: one may hold the end of an image and the start of the next. */
 void km_conv_cut(km_conv_cuts *c, const km_conv_taps *h, const km_conv_taps *w, int64_t images,
                  int64_t columns, int joined);
 km_conv_block km_conv_block_of(const km_conv_cuts *c, const km_conv_taps *h, const km_conv_taps *w,
-                               int64_t block);
+                               int64_t strip, int64_t block);
 
 static inline int64_t km_conv_width(const km_conv_taps *w)
 {
@@ -101,6 +104,9 @@ static inline int64_t km_conv_planes(const km_conv_block *b)
 
 /* Copies `channels` channels; x: the first one's plane in image 0. */
 void km_conv_fill(const km_conv_block *b, const float *x, int64_t channels, float *planes);
+
+/* The same where first_image and first_row are known: saves two divisions, which outweigh a small plane. */
+void km_conv_fill_placed(const km_conv_block *b, const float *x, int64_t channels, float *planes);
 
 /* Of each tap of each channel: where its operand for result 0 lies in the planes. */
 void km_conv_offsets(const km_conv_block *b, int64_t channels, int64_t *offset);

@@ -6,36 +6,28 @@
 #include "kernelmark.h"
 #include "vec.h"
 
-#define km_conv_forward_open       KM_JOIN(KM_ISA, conv_forward_open)
-#define km_conv_backward_data_open KM_JOIN(KM_ISA, conv_backward_data_open)
-#define km_conv_direct_run         KM_JOIN(KM_ISA, conv_direct_run)
-#define km_conv_direct_part        KM_JOIN(KM_ISA, conv_direct_part)
-#define km_conv_direct_close       KM_JOIN(KM_ISA, conv_direct_close)
-#define km_conv_direct_describe    KM_JOIN(KM_ISA, conv_direct_describe)
-#define km_conv_weights_open       KM_JOIN(KM_ISA, conv_weights_open)
-#define km_conv_weights_run        KM_JOIN(KM_ISA, conv_weights_run)
-#define km_conv_weights_part       KM_JOIN(KM_ISA, conv_weights_part)
-#define km_conv_weights_close      KM_JOIN(KM_ISA, conv_weights_close)
-#define km_conv_weights_describe   KM_JOIN(KM_ISA, conv_weights_describe)
+typedef struct km_conv_algorithm {
+    const char *(*open)(const km_args *args, void **plan);
+    void (*part)(const km_args *args, int phase, int part);
+    void (*close)(void *plan);
+    void (*describe)(const void *plan, km_kernel_info *info);
+    int phases;
+} km_conv_algorithm;
 
-#define km_conv_plain KM_JOIN(KM_ISA, conv_plain)
+#define km_conv_plain             KM_JOIN(KM_ISA, conv_plain)
+#define km_conv_forward           KM_JOIN(KM_ISA, conv_forward)
+#define km_conv_backward_data     KM_JOIN(KM_ISA, conv_backward_data)
+#define km_conv_backward_weights  KM_JOIN(KM_ISA, conv_backward_weights)
+#define km_conv_depthwise_forward KM_JOIN(KM_ISA, conv_depthwise_forward)
+#define km_conv_depthwise_data    KM_JOIN(KM_ISA, conv_depthwise_data)
+#define km_conv_depthwise_weights KM_JOIN(KM_ISA, conv_depthwise_weights)
 
-/* conv2d.c: the kernels over plain tensors. */
-extern const km_kernel km_conv_plain[];
+extern const km_kernel km_conv_plain[];                                /* conv2d.c */
+extern const km_conv_algorithm km_conv_forward, km_conv_backward_data; /* conv2d_direct.c */
+extern const km_conv_algorithm km_conv_backward_weights;               /* conv2d_weights.c */
 
-/* conv2d_direct.c: forward and backward_data, in two phases. */
-const char *km_conv_forward_open(const km_args *args, void **plan);
-const char *km_conv_backward_data_open(const km_args *args, void **plan);
-void km_conv_direct_run(const km_args *args);
-void km_conv_direct_part(const km_args *args, int phase, int part);
-void km_conv_direct_close(void *plan);
-void km_conv_direct_describe(const void *plan, km_kernel_info *info);
-
-/* conv2d_weights.c: backward_weights, in two phases. */
-const char *km_conv_weights_open(const km_args *args, void **plan);
-void km_conv_weights_run(const km_args *args);
-void km_conv_weights_part(const km_args *args, int phase, int part);
-void km_conv_weights_close(void *plan);
-void km_conv_weights_describe(const void *plan, km_kernel_info *info);
+/* conv2d_depthwise.c: groups of one channel each */
+extern const km_conv_algorithm km_conv_depthwise_forward, km_conv_depthwise_data,
+    km_conv_depthwise_weights;
 
 #endif

@@ -160,6 +160,7 @@ void km_conv_cut(km_conv_cuts *c, const km_conv_taps *h, const km_conv_taps *w, 
                  int64_t columns, int joined)
 {
     const int whole = joined && h->extra == 0;
+    c->joined = whole;
     c->strip = whole ? images * h->out : h->out;
     c->strips = whole ? 1 : images;
     c->rows = km_max64(1, km_min64(c->strip, columns / km_max64(1, km_conv_width(w))));
@@ -169,11 +170,16 @@ void km_conv_cut(km_conv_cuts *c, const km_conv_taps *h, const km_conv_taps *w, 
 }
 
 km_conv_block km_conv_block_of(const km_conv_cuts *c, const km_conv_taps *h, const km_conv_taps *w,
-                               int64_t block)
+                               int64_t strip, int64_t block)
 {
-    const int64_t strip = block / c->blocks, row = block % c->blocks * c->rows;
-    km_conv_block b = {.h = h, .w = w, .layout = c->rows, .row = strip * c->strip + row};
-    b.rows = km_max64(0, km_min64(c->rows, c->strip - row));
+    km_conv_block b = {.h = h, .w = w, .layout = c->rows, .first_image = strip};
+    b.first_row = block * c->rows;
+    b.row = strip * c->strip + b.first_row;
+    b.rows = km_max64(0, km_min64(c->rows, c->strip - b.first_row));
+    if (c->joined) {
+        b.first_image = b.row / h->out;
+        b.first_row = b.row % h->out;
+    }
     return b;
 }
 
@@ -187,12 +193,22 @@ static void zero(float *to, int64_t n)
 
 static void copy_row(float *to, const float *from, int64_t n, int64_t step)
 {
-    if (step == 1)
-        for (int64_t i = 0; i < n; i += V)
-            v_store_n(to + i, v_load_n(from + i, n - i), n - i);
-    else
-        for (int64_t i = 0; i < n; i++)
+    int64_t i = 0;
+    if (step == 1) {
+        for (; i + V <= n; i += V)
+            v_store(to + i, v_load(from + i));
+        v_store_n(to + i, v_load_n(from + i, n - i), n - i);
+    } else if (step == 2) {
+        for (; i + V < n; i += V) /* not the last: it may end before its 2 V neighbours do */
+            v_store(to + i, v_even(v_load(from + 2 * i), v_load(from + 2 * i + V)));
+        const int64_t left = 2 * (n - i) - 1;
+        const vf low = v_load_n(from + 2 * i, left);
+        const vf high = left > V ? v_load_n(from + 2 * i + V, left - V) : v_set(0);
+        v_store_n(to + i, v_even(low, high), n - i);
+    } else {
+        for (; i < n; i++)
             to[i] = from[i * step];
+    }
 }
 
 /* Results [begin, end) of a row have their operand inside the input. */
@@ -200,12 +216,18 @@ typedef struct span {
     int64_t begin, end;
 } span;
 
+/* Division takes longer than copying a row does, so not by 1. */
+static int64_t divided(int64_t a, int64_t step)
+{
+    return step == 1 ? a : a / step;
+}
+
 static span inside(const km_conv_taps *w, int64_t start)
 {
     const int64_t width = km_conv_width(w), last = w->in - 1 - start;
-    span s = {start < 0 ? km_min64(width, km_ceil_div(-start, w->step)) : 0, 0};
-    s.end = last < 0 ? 0 : km_min64(width, last / w->step + 1);
-    return s.end < s.begin ? (span){0, 0} : s;
+    span s = {start < 0 ? km_min64(width, divided(w->step - 1 - start, w->step)) : 0, 0};
+    s.end = last < 0 ? 0 : km_min64(width, divided(last, w->step) + 1);
+    return s.end <= s.begin ? (span){0, 0} : s;
 }
 
 /* Rows of a copy whose first column is `column`, of the inputs inside or zeros. */
@@ -215,25 +237,35 @@ static void fill_copy(const km_conv_block *b, const float *x, int64_t start, int
     const km_conv_taps *h = b->h;
     const int64_t width = km_conv_width(b->w), step = b->w->step;
     const span s = inside(b->w, column);
-    int64_t image = b->row / h->out, i = b->row % h->out;
+    const float *from = x + b->first_image * b->image + column + s.begin * step;
+    int64_t i = b->first_row;
     for (int64_t left = b->rows + h->extra; left > 0; left--, i++, to += width) {
         if (i == h->out && !h->extra) {
-            image++;
+            from += b->image;
             i = 0;
         }
         const int64_t at = start + i * h->step;
-        if (at < 0 || at >= h->in) {
+        if (at < 0 || at >= h->in || s.end == 0) {
             zero(to, width);
             continue;
         }
-        zero(to, s.begin);
-        copy_row(to + s.begin, x + image * b->image + at * b->w->in + column + s.begin * step,
-                 s.end - s.begin, step);
-        zero(to + s.end, width - s.end);
+        if (s.begin)
+            zero(to, s.begin);
+        copy_row(to + s.begin, from + at * b->w->in, s.end - s.begin, step);
+        if (s.end < width)
+            zero(to + s.end, width - s.end);
     }
 }
 
 void km_conv_fill(const km_conv_block *b, const float *x, int64_t channels, float *planes)
+{
+    km_conv_block placed = *b;
+    placed.first_image = b->row / b->h->out;
+    placed.first_row = b->row % b->h->out;
+    km_conv_fill_placed(&placed, x, channels, planes);
+}
+
+void km_conv_fill_placed(const km_conv_block *b, const float *x, int64_t channels, float *planes)
 {
     const int64_t size = km_conv_copy(b);
     for (int64_t c = 0; c < channels; c++)

@@ -183,11 +183,16 @@ static void add_block(const job *j, const km_conv_block *b)
     }
 }
 
+static km_conv_block block_of(const plan *p, int64_t i)
+{
+    return km_conv_block_of(&p->cut, &p->h, &p->w, i / p->cut.blocks, i % p->cut.blocks);
+}
+
 static void add_blocks(const job *j, const float *x)
 {
     const plan *p = j->p;
     for (int64_t i = 0; i < p->cut.strips * p->cut.blocks; i++) {
-        km_conv_block b = km_conv_block_of(&p->cut, &p->h, &p->w, i);
+        km_conv_block b = block_of(p, i);
         b.plane = p->shape.h.in * p->shape.w.in;
         b.image = p->shape.groups * p->shape.c * b.plane;
         km_conv_fill(&b, x + (j->group * p->shape.c + j->channel) * b.plane, j->channels,
@@ -230,7 +235,7 @@ static float true_sum(const plan *p, const km_args *args, tap t)
 {
     float sum = 0;
     for (int64_t i = 0; i < p->cut.strips * p->cut.blocks && !isnan(sum); i++) {
-        const km_conv_block b = km_conv_block_of(&p->cut, &p->h, &p->w, i);
+        const km_conv_block b = block_of(p, i);
         sum += block_sum(p, args, t, &b);
     }
     return sum;
@@ -238,22 +243,61 @@ static float true_sum(const plan *p, const km_args *args, tap t)
 
 /* ---- results ---- */
 
-static void store_tap(const job *j, const km_args *args, int64_t c, int64_t ti, int64_t tj)
+/* Where the gradients of channel k of the job's group start, from the job's first channel on. */
+static float *row_of(const job *j, const km_args *args, int64_t k)
+{
+    const km_conv_shape *s = &j->p->shape;
+    return (float *)args->slot[KM_GRAD_WEIGHT].data +
+           ((j->group * s->k + k) * s->c + j->channel) * s->h.kernel * s->w.kernel;
+}
+
+/* Up to V rows of V channels each; all taps are used. Returns whether one is NaN or infinite. */
+static int store_turned(const job *j, const km_args *args, int64_t k, int64_t term)
+{
+    const plan *p = j->p;
+    const int64_t terms = terms_of(p, j->channels), panel = k / TILE_COLUMNS;
+    const int64_t step = vectors_of(p, panel) * V;
+    const float *from = sums_of(j, panel) + term * step + k % TILE_COLUMNS;
+    vf r[V], all = v_set(0);
+    for (int i = 0; i < V; i++) {
+        r[i] = term + i < terms ? v_load(from + i * step) : v_set(0);
+        all = v_add(all, v_sub(r[i], r[i]));
+    }
+    v_transpose(r);
+    for (int i = 0; i < V && k + i < p->shape.k; i++)
+        v_store_n(row_of(j, args, k + i) + term, r[i], terms - term);
+    return v_sum(all) != 0;
+}
+
+/* Each gradient on its own: those of some taps only, and those that are NaN. */
+static void store_row(const job *j, const km_args *args, int64_t k)
 {
     const plan *p = j->p;
     const km_conv_shape *s = &p->shape;
-    float *grad_weight = args->slot[KM_GRAD_WEIGHT].data;
-    const int64_t term = (c * p->h.count + ti) * p->w.count + tj, taps = s->h.kernel * s->w.kernel;
-    const int64_t tap_at = p->h.index[ti] * s->w.kernel + p->w.index[tj];
-    const int64_t end = km_min64(s->k, j->last * TILE_COLUMNS), channel = j->channel + c;
-    for (int64_t k = j->first * TILE_COLUMNS; k < end; k++) {
-        const int64_t panel = k / TILE_COLUMNS, step = vectors_of(p, panel) * V;
-        float sum = sums_of(j, panel)[term * step + k % TILE_COLUMNS];
-        const int64_t all = j->group * s->k + k;
-        if (isnan(sum))
-            sum = true_sum(p, args, (tap){j->group * s->c + channel, all, ti, tj});
-        grad_weight[(all * s->c + channel) * taps + tap_at] = sum;
-    }
+    const int64_t panel = k / TILE_COLUMNS, step = vectors_of(p, panel) * V;
+    const float *from = sums_of(j, panel) + k % TILE_COLUMNS;
+    float *to = row_of(j, args, k);
+    for (int64_t c = 0; c < j->channels; c++, to += s->h.kernel * s->w.kernel)
+        for (int64_t ti = 0; ti < p->h.count; ti++)
+            for (int64_t tj = 0; tj < p->w.count; tj++, from += step) {
+                const tap t = {j->group * s->c + j->channel + c, j->group * s->k + k, ti, tj};
+                to[p->h.index[ti] * s->w.kernel + p->w.index[tj]] =
+                    isnan(*from) ? true_sum(p, args, t) : *from;
+            }
+}
+
+static void store_sums(const job *j, const km_args *args)
+{
+    const plan *p = j->p;
+    const int64_t end = km_min64(p->shape.k, j->last * TILE_COLUMNS);
+    const int64_t terms = terms_of(p, j->channels);
+    const int whole = p->h.count * p->w.count == p->shape.h.kernel * p->shape.w.kernel;
+    int suspect = !whole;
+    for (int64_t k = j->first * TILE_COLUMNS; whole && k < end; k += V)
+        for (int64_t t = 0; t < terms; t += V)
+            suspect |= store_turned(j, args, k, t);
+    for (int64_t k = j->first * TILE_COLUMNS; suspect && k < end; k++)
+        store_row(j, args, k);
 }
 
 static void clear_unused(const job *j, float *grad_weight)
@@ -277,10 +321,7 @@ static void run_job(const job *j, const km_args *args)
     clear_unused(j, args->slot[KM_GRAD_WEIGHT].data);
     if (terms_of(p, j->channels))
         add_blocks(j, args->slot[KM_X].data);
-    for (int64_t c = 0; c < j->channels; c++)
-        for (int64_t i = 0; i < p->h.count; i++)
-            for (int64_t t = 0; t < p->w.count; t++)
-                store_tap(j, args, c, i, t);
+    store_sums(j, args);
 }
 
 static void sum_part(const plan *p, const km_args *args, int64_t part)
@@ -299,7 +340,7 @@ static void sum_part(const plan *p, const km_args *args, int64_t part)
     }
 }
 
-void km_conv_weights_part(const km_args *args, int phase, int part)
+static void run_part(const km_args *args, int phase, int part)
 {
     const plan *p = args->plan;
     if (phase == 0)
@@ -308,16 +349,9 @@ void km_conv_weights_part(const km_args *args, int phase, int part)
         sum_part(p, args, part);
 }
 
-void km_conv_weights_run(const km_args *args)
-{
-    for (int phase = 0; phase < 2; phase++)
-        for (int64_t part = 0; part < ((const plan *)args->plan)->parts; part++)
-            km_conv_weights_part(args, phase, (int)part);
-}
-
 /* ---- plans ---- */
 
-void km_conv_weights_close(void *plan_)
+static void close(void *plan_)
 {
     plan *p = plan_;
     if (!p)
@@ -368,7 +402,7 @@ static int open_plan(plan *p)
     return open_work(p);
 }
 
-const char *km_conv_weights_open(const km_args *args, void **out)
+static const char *open(const km_args *args, void **out)
 {
     plan *p = calloc(1, sizeof *p);
     if (!p)
@@ -376,17 +410,19 @@ const char *km_conv_weights_open(const km_args *args, void **out)
     *p = (plan){.shape = km_conv_shape_of(args->params), .cuts = 1};
     p->parts = km_max64(1, args->threads);
     if (open_plan(p)) {
-        km_conv_weights_close(p);
+        close(p);
         return "out of memory";
     }
     *out = p;
     return NULL;
 }
 
-void km_conv_weights_describe(const void *plan_, km_kernel_info *info)
+static void describe(const void *plan_, km_kernel_info *info)
 {
     const plan *p = plan_;
     static const char impl[] = "direct, grad_y transposed";
     memcpy(info->impl, impl, sizeof impl);
     info->workspace_bytes = p->floats * (int64_t)sizeof(float);
 }
+
+const km_conv_algorithm km_conv_backward_weights = {open, run_part, close, describe, 2};

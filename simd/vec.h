@@ -21,6 +21,7 @@
  *   v_scale(a, n)    a 2^n rounded once, into subnormals too; n whole, -200 <= n <= 126, and
  *                    a 2^max(n, -100) is a normal number, exact, or NaN
  *   v_transpose(a)   of V vectors, in place
+ *   v_even(a, b)     the even ones of 2 V neighbours
  *   TILE_ROWS, TILE_VECTORS, TILE_HEIGHTS, TILE_WIDTHS   of the register tile in tile.h
  *   v_sum            of all lanes, in double
  * SPDX-License-Identifier: Apache-2.0 */

@@ -17,7 +17,7 @@ enum { V = 8 };
 
 /* A register tile of a matrix product: rows by vectors, 12 sums of 16 registers. */
 enum { TILE_ROWS = 6, TILE_VECTORS = 2 };
-#define TILE_WIDTHS(W) W(1) W(2)
+#define TILE_WIDTHS(W)  W(1) W(2)
 #define TILE_HEIGHTS(H) H(1) H(2) H(3) H(4) H(5) H(6)
 
 /* The first n lanes: a window that slides over ones followed by zeros. */
@@ -86,6 +86,13 @@ KM_INLINE void v_transpose(vf a[V])
     }
     for (int j = 0; j < V; j++)
         a[j] = b[j];
+}
+
+/* The even ones of 2 V neighbours. */
+KM_INLINE vf v_even(vf a, vf b)
+{
+    const __m256d pairs = _mm256_castps_pd(_mm256_shuffle_ps(a, b, 0x88));
+    return _mm256_castpd_ps(_mm256_permute4x64_pd(pairs, 0xd8));
 }
 
 /* ---- arithmetic ---- */

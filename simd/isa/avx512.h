@@ -17,7 +17,7 @@ enum { V = 16 };
 
 /* A register tile of a matrix product: rows by vectors, 28 sums of 32 registers. */
 enum { TILE_ROWS = 14, TILE_VECTORS = 2 };
-#define TILE_WIDTHS(W) W(1) W(2)
+#define TILE_WIDTHS(W)  W(1) W(2)
 #define TILE_HEIGHTS(H) H(1) H(2) H(3) H(4) H(5) H(6) H(7) H(8) H(9) H(10) H(11) H(12) H(13) H(14)
 
 KM_INLINE vm v_lanes(int64_t n)
@@ -87,6 +87,14 @@ KM_INLINE void v_transpose(vf a[V])
         a[j] = _mm512_shuffle_f32x4(b[j], b[j + 8], 0x88);
         a[j + 8] = _mm512_shuffle_f32x4(b[j], b[j + 8], 0xdd);
     }
+}
+
+/* The even ones of 2 V neighbours. */
+KM_INLINE vf v_even(vf a, vf b)
+{
+    const __m512i even =
+        _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+    return _mm512_permutex2var_ps(a, even, b);
 }
 
 /* ---- arithmetic ---- */

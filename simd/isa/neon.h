@@ -17,7 +17,7 @@ enum { V = 4 };
 
 /* A register tile of a matrix product: rows by vectors, 24 sums of 32 registers. */
 enum { TILE_ROWS = 8, TILE_VECTORS = 3 };
-#define TILE_WIDTHS(W) W(1) W(2) W(3)
+#define TILE_WIDTHS(W)  W(1) W(2) W(3)
 #define TILE_HEIGHTS(H) H(1) H(2) H(3) H(4) H(5) H(6) H(7) H(8)
 
 /* ---- memory ---- */
@@ -83,6 +83,12 @@ KM_INLINE void v_transpose(vf a[V])
     a[1] = vcombine_f32(vget_low_f32(x.val[1]), vget_low_f32(y.val[1]));
     a[2] = vcombine_f32(vget_high_f32(x.val[0]), vget_high_f32(y.val[0]));
     a[3] = vcombine_f32(vget_high_f32(x.val[1]), vget_high_f32(y.val[1]));
+}
+
+/* The even ones of 2 V neighbours. */
+KM_INLINE vf v_even(vf a, vf b)
+{
+    return vuzp1q_f32(a, b);
 }
 
 /* ---- arithmetic ---- */

@@ -68,6 +68,7 @@ static const struct {
     {"gelu", "n8_approximatetanh", "n8_approximate=tanh"},
     {"gelu", "n8_approximate=none", "n8"},
     {"softplus", "n8_threshold10_beta2", "n8_beta2_threshold10"},
+    {"conv2d", "c1h3w9k1s3_pad0x1", "n1c1h3w9k1r1s3_pad0x1"},
 };
 
 static void canonical_forms(void **state)

@@ -173,7 +173,7 @@ static void damaged_json(void **state)
         const char *from, *to, *message;
     } edits[] = {
         {"\"op\": \"relu\"", "\"op\": \"rellu\"", "unknown op 'rellu'; did you mean 'relu'"},
-        {"\"op\": \"relu\"", "\"op\": \"conv2d\"", "unknown op 'conv2d'"},
+        {"\"op\": \"relu\"", "\"op\": \"unfold3d\"", "unknown op 'unfold3d'"},
         {"\"op\": \"relu\"", "\"op\": 3", "field 'op' must be a string"},
         {"\"op\": \"relu\", ", "", "field 'op' is missing"},
         {"\"op\": \"relu\"", "\"op\": \"relu\", \"op\": \"elu\"", "duplicate"},

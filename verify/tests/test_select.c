@@ -126,7 +126,7 @@ static const struct {
     const char *want;
 } nothing[] = {
     {{{"rellu"}}, "no op matches 'rellu'; did you mean 'relu'?"},
-    {{{"conv2d"}}, "no op matches 'conv2d'; see 'kernelmark list --ops'"},
+    {{{"unfold3d"}}, "no op matches 'unfold3d'; see 'kernelmark list --ops'"},
     {{{"relu/forwrad"}}, "no pass matches 'forwrad'; did you mean 'forward'?"},
     {{{"relu/sideways"}}, "no pass matches 'sideways'"},
     {{{"relu/*/*/rfe"}}, "no backend matches 'rfe'; did you mean 'ref'?"},
