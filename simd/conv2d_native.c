@@ -37,6 +37,7 @@ typedef struct plan {
     stage stage[];
 } plan;
 
+/* Of channels of the source, in a group. */
 static int64_t blocks_of(const plan *p)
 {
     return km_ceil_div(p->sources, p->unit);
@@ -192,7 +193,8 @@ static void run_unit(const plan *p, const km_args *args, const stage *s, int64_t
     const int64_t tiles = km_ceil_div(all, TILE_VECTORS);
     const float *bias = args->slot[KM_BIAS].count ? args->slot[KM_BIAS].data : NULL;
     job j = {.p = p, .s = s};
-    j.block = km_conv_block_of(&s->cut, &s->h, &s->w, unit / p->cuts % blocks);
+    const int64_t block = unit / p->cuts % blocks;
+    j.block = km_conv_block_of(&s->cut, &s->h, &s->w, block / s->cut.blocks, block % s->cut.blocks);
     j.block.plane = p->source_plane;
     j.block.image = p->shape.groups * blocks_of(p) * p->source_plane * p->step;
     j.first_tile = tiles * cut / p->cuts;
@@ -372,8 +374,7 @@ static const char *open_pass(const km_args *args, void **out, int forward)
 static void describe(const void *plan_, km_kernel_info *info)
 {
     const plan *p = plan_;
-    static const char impl[] = "direct, blocked channels";
-    memcpy(info->impl, impl, sizeof impl);
+    strcpy(info->impl, "direct, blocked channels");
     info->workspace_bytes =
         p->parts * (p->planes * (int64_t)sizeof *p->copies + p->table * (int64_t)sizeof *p->tables);
 }

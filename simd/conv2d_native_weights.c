@@ -326,8 +326,7 @@ static const char *open(const km_args *args, void **out)
 static void describe(const void *plan_, km_kernel_info *info)
 {
     const plan *p = plan_;
-    static const char impl[] = "direct, blocked channels";
-    memcpy(info->impl, impl, sizeof impl);
+    strcpy(info->impl, "direct, blocked channels");
     info->workspace_bytes = p->parts * p->images * p->copy * (int64_t)sizeof *p->copies;
 }
 
