@@ -37,7 +37,6 @@ typedef struct plan {
     stage stage[];
 } plan;
 
-/* Of channels of the source, in a group. */
 static int64_t blocks_of(const plan *p)
 {
     return km_ceil_div(p->sources, p->unit);

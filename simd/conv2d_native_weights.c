@@ -10,7 +10,7 @@
 #include "conv2d_native.h"
 
 /* Rows: input channels of a tile, a divisor of V. */
-enum { ROWS = (int)TILE_ROWS >= (int)V ? V : V / 2, PIXELS = 200 };
+enum { ROWS = (int)TILE_ROWS >= (int)V ? V : V / 2, PIXELS = 112 };
 
 typedef struct plan {
     km_conv_shape shape;
@@ -293,10 +293,11 @@ static int open_work(plan *p)
     return p->copies ? 0 : -1;
 }
 
-/* Plain tensors fill the vectors with pixels, whatever the channels. */
+/* Plain tensors fill the vectors with pixels, whatever the channels. With padding a copy holds zeros, whose product with
+ * an infinite grad_y would be NaN where the formula has no term. */
 static int is_for_plain(const km_conv_shape *c)
 {
-    return c->n == 0 || c->c < V / 2 || c->k * 4 < km_round_up(c->k, V) * 3;
+    return c->n == 0 || c->h.pad || c->w.pad || c->c < V / 2 || c->k * 4 < km_round_up(c->k, V) * 3;
 }
 
 static const char *open(const km_args *args, void **out)
