@@ -6,10 +6,12 @@
 #include <stddef.h>
 
 /* clang-format off */
+/* Layers of ResNet-50 and MobileNetV2 with half their height and width, or a quarter of the channels: the
+ * oracle has to follow. */
 static const char *const quick[] = {
-    "n1c3h224w224k64r7s7_stride2_pad3", "n1c64h56w56k64r3s3_pad1", "n1c64h56w56k256",
-    "n1c128h56w56k128r3s3_stride2_pad1", "n1c1024h14w14k256", "n1c512h7w7k512r3s3_pad1",
-    "n1c32h112w112k32r3s3_pad1_groups32", "n1c96h112w112k96r3s3_stride2_pad1_groups96",
+    "n1c3h64w64k64r7s7_stride2_pad3", "n1c64h28w28k64r3s3_pad1", "n1c64h28w28k256",
+    "n1c128h28w28k128r3s3_stride2_pad1", "n1c512h14w14k128", "n1c256h7w7k256r3s3_pad1",
+    "n1c32h56w56k32r3s3_pad1_groups32", "n1c96h56w56k96r3s3_stride2_pad1_groups96",
     "n1c960h7w7k960r3s3_pad1_groups960",
     "n32c1h28w28k6r5s5_pad2", "n32c6h14w14k16r5s5", "n4c17h19w23k33r3s3_pad1",
     NULL};
@@ -19,8 +21,8 @@ static const char *const quick[] = {
 
 static const char *const full[] = {
     /* ResNet-50 */
-    "n8c3h224w224k64r7s7_stride2_pad3", "n8c64h56w56k64r3s3_pad1", "n8c64h56w56k256",
-    "n8c128h56w56k128r3s3_stride2_pad1", "n8c1024h14w14k256", "n8c512h7w7k512r3s3_pad1",
+    BATCHES("c3h224w224k64r7s7_stride2_pad3"), BATCHES("c64h56w56k64r3s3_pad1"), BATCHES("c64h56w56k256"),
+    BATCHES("c128h56w56k128r3s3_stride2_pad1"), BATCHES("c1024h14w14k256"), BATCHES("c512h7w7k512r3s3_pad1"),
     BATCHES("c64h56w56k64"), BATCHES("c256h56w56k64"), BATCHES("c256h56w56k128"),
     BATCHES("c128h28w28k128r3s3_pad1"), BATCHES("c128h28w28k512"),
     BATCHES("c256h56w56k512_stride2"), BATCHES("c512h28w28k128"), BATCHES("c512h28w28k256"),

@@ -174,13 +174,8 @@ static void sum_scale(const km_args *oracle, km_slot slot, double *s)
 }
 
 /* A small square, a classifier on one image, a batch on wide layers, few outputs, odd sizes, a large square. */
-static const char *const quick[] = {"n128c128k128",
-                                    "n1c2048k1000",
-                                    "n32c1024k1024",
-                                    "n64c128k10",
-                                    "n5c17k33",
-                                    "n512c512k512",
-                                    NULL};
+static const char *const quick[] = {"n128c128k128", "n1c2048k1000", "n32c512k512", "n64c128k10",
+                                    "n5c17k33",     "n192c192k192", NULL};
 static const char *const full[] = {"n1024c1024k1024",    "n256c1024k1024",
                                    "n16c1024k1024",      "n8c2048k1000",
                                    "n1c1280k1000",       "n8c1280k1000",

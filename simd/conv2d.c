@@ -111,8 +111,7 @@ static void describe(const void *plan_, km_kernel_info *info)
     {                                                                                              \
         "conv2d", #name, open_##name, run, close, describe, .run_part = run_part, .phases = 2      \
     }
-extern const km_kernel KM_KERNELS(conv2d)[];
-const km_kernel KM_KERNELS(conv2d)[] = {
+const km_kernel km_conv_plain[] = {
     PASS(forward),
     PASS(backward_data),
     PASS(backward_weights),

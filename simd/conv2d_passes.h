@@ -14,6 +14,7 @@ typedef struct km_conv_algorithm {
     int phases;
 } km_conv_algorithm;
 
+#define km_conv_plain             KM_JOIN(KM_ISA, conv_plain)
 #define km_conv_forward           KM_JOIN(KM_ISA, conv_forward)
 #define km_conv_backward_data     KM_JOIN(KM_ISA, conv_backward_data)
 #define km_conv_backward_weights  KM_JOIN(KM_ISA, conv_backward_weights)
@@ -21,6 +22,7 @@ typedef struct km_conv_algorithm {
 #define km_conv_depthwise_data    KM_JOIN(KM_ISA, conv_depthwise_data)
 #define km_conv_depthwise_weights KM_JOIN(KM_ISA, conv_depthwise_weights)
 
+extern const km_kernel km_conv_plain[];                                /* conv2d.c */
 extern const km_conv_algorithm km_conv_forward, km_conv_backward_data; /* conv2d_direct.c */
 extern const km_conv_algorithm km_conv_backward_weights;               /* conv2d_weights.c */
 
