@@ -226,8 +226,8 @@ static void forward_part(const km_args *args, int phase, int part)
 
 static void backward_part(const km_args *args, int phase, int part)
 {
-    const km_span span = {args->slot[KM_GRAD_X].data, input(args, KM_X), input(args, KM_GRAD_Y), 0,
-                          2, U};
+    const km_span span = {
+        args->slot[KM_GRAD_X].data, input(args, KM_X), input(args, KM_GRAD_Y), 0, 2, U};
     if (((const plan *)args->plan)->plane == 1)
         columns(args, phase, part, backward_block);
     else

@@ -33,11 +33,14 @@ int km_small_case(const km_cell *cell, km_dim swept, int64_t size, km_case *smal
     return km_case_check(op, small, &ignored);
 }
 
-static int sweep_placements(const km_exam *exam, km_bed *bed, const km_work *w)
+/* Where several sizes are swept, each length takes one displacement, another for each of sixteen lengths. */
+static int sweep_placements(const km_exam *exam, km_bed *bed, const km_work *w, int64_t length)
 {
     char where[64];
     int alignments = km_pass_elements(w->op, w->pass, &w->params) > AFFORDABLE ? 1 : ALIGNMENTS;
     for (int offset = -1; offset < alignments; offset++) {
+        if (w->op->sweeps > 1 && offset > 0 && offset != length % ALIGNMENTS)
+            continue;
         /* -1: flush against the end; else displaced from the start */
         const km_run_plan how = {offset < 0 ? KM_FLUSH_END : KM_FLUSH_START,
                                  offset < 0 ? 0 : offset, 0, offset & 1 ? 0xFF : 0x11};
@@ -49,7 +52,7 @@ static int sweep_placements(const km_exam *exam, km_bed *bed, const km_work *w)
     return 0;
 }
 
-static int sweep_length(const km_exam *exam, km_bed *bed, const km_case *small)
+static int sweep_length(const km_exam *exam, km_bed *bed, const km_case *small, int64_t length)
 {
     const km_run_plan how = {KM_FLUSH_END, 0, 0, 0xFF};
     const char *declined;
@@ -59,7 +62,7 @@ static int sweep_length(const km_exam *exam, km_bed *bed, const km_case *small)
         return 0; /* out of memory on a handful of elements: the case itself was checked */
     km_bed_lay(bed, &w, &how, exam->cell);
     km_bed_plan(bed, exam->cell->kernel, &declined);
-    int failed = declined ? 0 : sweep_placements(exam, bed, &w);
+    int failed = declined ? 0 : sweep_placements(exam, bed, &w, length);
     km_bed_unplan(bed, exam->cell->kernel);
     km_work_close(&w);
     return failed;
@@ -101,7 +104,7 @@ static int sweep_size(const km_exam *exam, km_dim swept)
     int failed = km_bed_open(&bed, &largest, &error);
     for (int64_t n = 0; !failed && n <= longest; n++)
         if (!km_small_case(exam->cell, swept, n, &small))
-            failed = sweep_length(exam, &bed, &small);
+            failed = sweep_length(exam, &bed, &small, n);
     km_bed_close(&bed);
     km_work_close(&largest);
     return failed;

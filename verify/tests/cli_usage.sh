@@ -29,7 +29,7 @@ expect 2 "--color must be auto, always or never" golden . --color red
 
 # patterns
 expect 2 "no op matches 'rellu'; did you mean 'relu'?" verify rellu
-expect 2 "no op matches 'conv9d'; see 'kernelmark list --ops'" bench conv9d
+expect 2 "no op matches 'unfold3d'; see 'kernelmark list --ops'" bench unfold3d
 expect 2 "no pass matches 'bakward'; did you mean 'backward'?" verify relu/bakward
 expect 2 "no backend matches 'avx3'; did you mean 'avx2'?" list --backend avx3
 expect 2 "no backend matches 'avx3'; did you mean 'avx2'?" list 'relu/*/*/avx3'
@@ -91,7 +91,7 @@ expect 2 "cannot load plugin" verify --plugin nowhere.so
 expect 2 "plugin ABI version 99" verify --plugin "$fixtures/fixture_abi.so"
 expect 2 "no symbol 'kernelmark_backend'" verify --plugin "$fixtures/fixture_symbol.so"
 expect 2 "a backend named 'ref' exists already" list --plugin "$fixtures/fixture_clash.so"
-expect 2 "unknown op 'conv9d'" list --plugin "$fixtures/fixture_op.so"
+expect 2 "unknown op 'unfold3d'" list --plugin "$fixtures/fixture_op.so"
 
 # what a message repeats cannot forge a line
 run verify $'rel\nkernelmark: all good'

@@ -213,7 +213,7 @@ static void applies_to_backward(void **state)
         for (int p = 0; p < (*o)->passes; p++) {
             const km_pass *pass = &(*o)->pass[p];
             assert_int_equal(km_gradcheck_applies(*o, pass),
-                             strncmp(pass->name, "backward", 8) == 0);
+                             strstr(pass->name, "backward") != NULL);
         }
 }
 
