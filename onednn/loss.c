@@ -211,8 +211,13 @@ static const char *build_difference(plan *p, const km_args *args, const void *un
     return km_onednn_chain(p, args, &(chain){KM_X, KM_GRAD_X, 2, l});
 }
 
+/* Its reduction adds up one by one in float: over 2^20 terms that errs by more than the bound of a sum. */
+enum { MOST_SQUARES = 1 << 18 };
+
 static const char *squares(const km_args *args, void **out)
 {
+    if (reduction_of(args) != NONE && args->slot[KM_X].count > MOST_SQUARES)
+        return "oneDNN's reduction of so many terms is too far off: it adds up one by one in float";
     return km_onednn_open(args, build_squares, NULL, out);
 }
 
