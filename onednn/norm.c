@@ -166,8 +166,9 @@ static const char *add_backward(plan *p, const km_args *args, const shapes *s,
     n += add_statistics(arg + n, p, s, args);
     if (has_weight(args)) {
         n += add_channels(arg + n, p, s, DNNL_ARG_SCALE, KM_WEIGHT);
-        /* asked for by some versions, read by none */
-        n += add_channels(arg + n, p, s, DNNL_ARG_SHIFT, KM_WEIGHT);
+        /* never read, but asked for, except by batch normalisation from 3 on, which refuses it */
+        if (DNNL_VERSION_MAJOR < 3 || args->slot[KM_X].ndim == 2)
+            n += add_channels(arg + n, p, s, DNNL_ARG_SHIFT, KM_WEIGHT);
         n += add_channels(arg + n, p, s, DNNL_ARG_DIFF_SCALE, KM_GRAD_WEIGHT);
         n += add_channels(arg + n, p, s, DNNL_ARG_DIFF_SHIFT, KM_GRAD_BIAS);
     }

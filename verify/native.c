@@ -38,7 +38,9 @@ void km_native_close(km_native *n)
 
 void km_native_lay(km_native *n, const km_args *args, km_side side, unsigned char prefill)
 {
-    for (const km_use *use = n->pass->use; n->kernel && use->access != KM_END; use++) {
+    if (!n->pass)
+        return;
+    for (const km_use *use = n->pass->use; use->access != KM_END; use++) {
         km_guard *g = &n->guard[use->slot];
         if (!n->count[use->slot])
             continue;
@@ -62,7 +64,9 @@ km_args km_native_args(const km_native *n, const km_args *args)
 
 int km_native_finish(const km_native *n, const km_args *args, km_error *error)
 {
-    for (const km_use *use = n->pass->use; n->kernel && use->access != KM_END; use++) {
+    if (!n->pass)
+        return 0;
+    for (const km_use *use = n->pass->use; use->access != KM_END; use++) {
         if (!n->count[use->slot])
             continue;
         if (use->access != KM_READ)
@@ -76,7 +80,9 @@ int km_native_finish(const km_native *n, const km_args *args, km_error *error)
 
 void km_native_convert(km_native *n, const km_args *args)
 {
-    for (const km_use *use = n->pass->use; n->kernel && use->access != KM_END; use++) {
+    if (!n->pass)
+        return;
+    for (const km_use *use = n->pass->use; use->access != KM_END; use++) {
         void *native = n->guard[use->slot].data, *plain = args->slot[use->slot].data;
         if (!n->count[use->slot])
             continue;

@@ -135,7 +135,15 @@ typedef struct attempt {
     km_case c;
 } attempt;
 
-/* Calls `visit` for every edge case and pass that has a gradient to check. */
+/* Emulators and sanitizers run this too. */
+static int is_cheap(const attempt *a)
+{
+    const km_pass *forward = km_pass_find(a->op, "forward");
+    return km_pass_flops(a->op, forward, &a->c) * (double)km_pass_elements(a->op, forward, &a->c) <
+           1e7;
+}
+
+/* Calls `visit` for every cheap edge case and pass that has a gradient to check. */
 static void for_attempts(void (*visit)(const attempt *a, int *count), int *count)
 {
     for (const km_op *const *o = km_ops(); *o; o++)
@@ -144,19 +152,18 @@ static void for_attempts(void (*visit)(const attempt *a, int *count), int *count
                 attempt a = {.op = *o, .pass = &(*o)->pass[p]};
                 km_error error;
                 assert_int_equal(km_case_parse(*o, *text, &a.c, &error), 0);
-                if (km_gradcheck_applies(*o, a.pass))
+                if (km_gradcheck_applies(*o, a.pass) && is_cheap(&a))
                     visit(&a, count);
             }
 }
 
 static void visit_right(const attempt *a, int *count)
 {
-    for (uint64_t seed = 1; seed <= 3; seed++, ++*count) {
-        km_gradcheck result;
-        km_error error;
-        if (km_gradcheck_run(a->op, a->pass, &a->c, seed, &result, &error))
-            fail_msg("%s/%s, seed %d: %s", a->op->name, a->pass->name, (int)seed, error.text);
-    }
+    km_gradcheck result;
+    km_error error;
+    if (km_gradcheck_run(a->op, a->pass, &a->c, 1, &result, &error))
+        fail_msg("%s/%s: %s", a->op->name, a->pass->name, error.text);
+    ++*count;
 }
 
 static void right_edges_pass(void **state)
