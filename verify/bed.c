@@ -94,7 +94,7 @@ static int check_input(const km_bed *bed, const km_use *use, km_error *error)
 {
     const char *now = bed->args.slot[use->slot].data,
                *was = (const char *)bed->work->input[use->slot];
-    if (use->access != KM_READ || is_shared(bed, use->slot) ||
+    if (use->access != KM_READ || is_shared(bed, use->slot) || !bytes_of(bed->work, use->slot) ||
         !memcmp(now, was, bytes_of(bed->work, use->slot)))
         return 0;
     return km_fail(error, "input %s was modified", km_slot_name[use->slot]);
