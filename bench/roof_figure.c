@@ -15,15 +15,18 @@ static size_t larger(size_t a, size_t b)
     return a > b ? a : b;
 }
 
-/* Of a cache, a part of what one thread has; of a shared L3 more than the L2s hold. Of memory, a
+/* Of a cache, a part of what one thread has; of a shared L3 more than the L2s hold, but a small part: others,
+ * on a virtual machine unseen ones, hold most of it, and what they push out comes from memory. Of memory, a
  * slice as large as the L3, so that the next one finds nothing of itself there. */
 size_t km_roof_working_set(const km_roof_team *t, int level, int variant)
 {
     size_t threads = (size_t)t->threads, quarters = variant & 2 ? 3 : 2;
     if (level == KM_MEMORY)
         return larger(larger(least_slice, (size_t)t->cache[KM_L3]) / threads, (size_t)1 << 20);
-    size_t set = (size_t)t->cache[level] / 4 * quarters;
-    return level == KM_L3 ? larger(set / threads, (size_t)t->cache[KM_L2] * 2) : set;
+    if (level == KM_L3)
+        return larger((size_t)t->cache[KM_L3] / 8 * (quarters - 1) / threads,
+                      (size_t)t->cache[KM_L2] * 2);
+    return (size_t)t->cache[level] / 4 * quarters;
 }
 
 static const km_roof_kernels *kernels_of(const km_roof_team *t, const km_roof_figure *f,
