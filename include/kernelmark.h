@@ -14,7 +14,7 @@ extern "C" {
 #endif
 
 /* Grows whenever a struct or enum below changes; a plugin built for another value is refused. */
-#define KM_ABI 2u
+#define KM_ABI 3u
 
 /* ---- names: slots, sizes, attributes ------------------------------------------------------- */
 
@@ -33,7 +33,18 @@ extern "C" {
     SLOT(GRAD_Y, "grad_y")                                                                         \
     SLOT(GRAD_X, "grad_x")                                                                         \
     SLOT(GRAD_WEIGHT, "grad_weight")                                                               \
-    SLOT(GRAD_BIAS, "grad_bias")
+    SLOT(GRAD_BIAS, "grad_bias")                                                                   \
+    SLOT(MASK, "mask")                                                                             \
+    SLOT(PARAM, "param")                                                                           \
+    SLOT(GRAD, "grad")                                                                             \
+    SLOT(MOMENTUM_BUFFER, "momentum_buffer")                                                       \
+    SLOT(SUM_OF_SQUARES, "sum")                                                                    \
+    SLOT(SQUARE_AVG, "square_avg")                                                                 \
+    SLOT(GRAD_AVG, "grad_avg")                                                                     \
+    SLOT(EXP_AVG, "exp_avg")                                                                       \
+    SLOT(EXP_AVG_SQ, "exp_avg_sq")                                                                 \
+    SLOT(MAX_EXP_AVG_SQ, "max_exp_avg_sq")                                                         \
+    SLOT(TOTAL_NORM, "total_norm")
 
 /* Sizes in a case text: one letter each, in this order in the canonical form. */
 #define KM_DIMS(DIM)                                                                               \
@@ -45,7 +56,8 @@ extern "C" {
     DIM(R, "r") /* height of a kernel or window */                                                 \
     DIM(S, "s") /* width of it */                                                                  \
     DIM(P, "p") /* height of the output, where it is given */                                      \
-    DIM(Q, "q") /* width of it */
+    DIM(Q, "q") /* width of it */                                                                  \
+    DIM(L, "l") /* how many tensors a list has; their sizes add up to n */
 
 /* Attributes, under PyTorch's argument names but for pad. Of a pair, the second one has no name of its
  * own: "stride2x1" is 2 along h, 1 along w. */
@@ -76,7 +88,32 @@ extern "C" {
     ATTR(DIM, "dim")                                                                               \
     ATTR(REDUCTION, "reduction")                                                                   \
     ATTR(IGNORE_INDEX, "ignore_index")                                                             \
-    ATTR(LABEL_SMOOTHING, "label_smoothing")
+    ATTR(LABEL_SMOOTHING, "label_smoothing")                                                       \
+    ATTR(ALGORITHM, "algorithm")                                                                   \
+    ATTR(LR, "lr")                                                                                 \
+    ATTR(LR_DECAY, "lr_decay")                                                                     \
+    ATTR(BETA1, "beta1")                                                                           \
+    ATTR(BETA2, "beta2")                                                                           \
+    ATTR(WEIGHT_DECAY, "weight_decay")                                                             \
+    ATTR(DAMPENING, "dampening")                                                                   \
+    ATTR(NESTEROV, "nesterov")                                                                     \
+    ATTR(CENTERED, "centered")                                                                     \
+    ATTR(AMSGRAD, "amsgrad")                                                                       \
+    ATTR(INITIAL_ACCUMULATOR_VALUE, "initial_accumulator_value")                                   \
+    ATTR(BIAS_CORRECTION, "bias_correction")                                                       \
+    ATTR(MAX_NORM, "max_norm")                                                                     \
+    ATTR(NORM_TYPE, "norm_type")                                                                   \
+    ATTR(CLIP_VALUE, "clip_value")                                                                 \
+    ATTR(LAMBDA, "lambda")                                                                         \
+    ATTR(P, "p")                                                                                   \
+    ATTR(INVERTED, "inverted")                                                                     \
+    ATTR(SEED, "seed")                                                                             \
+    ATTR(METHOD, "method")                                                                         \
+    ATTR(GAIN, "gain")                                                                             \
+    ATTR(CORRECTION, "correction")                                                                 \
+    ATTR(RANGE_MIN, "range_min")                                                                   \
+    ATTR(RANGE_MAX, "range_max")                                                                   \
+    ATTR(MATH, "math")
 
 #define KM_SLOT_ENUM(id, name) KM_##id,
 #define KM_DIM_ENUM(id, name)  KM_DIM_##id,
@@ -95,16 +132,22 @@ enum { KM_MAX_NDIM = 5, KM_MAX_PASSES = 5, KM_MAX_KINKS = 4, KM_MAX_SWEEPS = 4 }
 typedef enum km_type {
     KM_REAL_TYPE, /* float; double in the oracle */
     KM_INT32,     /* int32_t, also in the oracle: indices and classes */
+    KM_UINT8,     /* uint8_t, also in the oracle: masks of 0 and 1 */
 } km_type;
 
 /* A dense row-major tensor. Data is aligned to its element only. One that the pass declares but this case
- * does without (the bias of a convolution that has none) is empty: count and ndim are 0. */
+ * does without (the bias of a convolution that has none) is empty: count and ndim are 0.
+ * A list of tensors (the parameters of a network) is one tensor of one dimension that lies in several places:
+ * piece[i] has piece_count[i] elements, which add up to count. */
 typedef struct km_tensor {
-    void *data;    /* NULL: the pass does not declare this slot, or count is 0 */
+    void *data; /* NULL: the pass does not declare this slot, or count is 0, or it lies in pieces */
     int64_t count; /* product of dim[0..ndim) */
     int ndim;
     int64_t dim[KM_MAX_NDIM];
     km_type type;
+    int pieces; /* 0: data holds all of it */
+    void *const *piece;
+    const int64_t *piece_count;
 } km_tensor;
 
 /* The numbers of a case: every size (1 where the op has none) and attribute (0 where none). */
@@ -125,6 +168,7 @@ typedef struct km_args {
     void *plan;  /* what open returned */
     int threads; /* how many a KM_THREADED backend may use; parts of run_part; else 1 */
     km_layout layout;
+    int64_t step; /* of an optimizer: which of its steps this is, from 1; may differ at every run */
 } km_args;
 
 /* ---- what a backend offers ----------------------------------------------------------------- */
