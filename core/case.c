@@ -249,6 +249,13 @@ static size_t format_attr(const km_attr_spec *a, const km_case *c, char *text, s
                             number, *more ? "x" : "", more);
 }
 
+const char *km_case_listed(const char *entry, char text[KM_CASE_TEXT])
+{
+    const char *tags = strstr(entry, " @");
+    snprintf(text, KM_CASE_TEXT, "%.*s", tags ? (int)(tags - entry) : KM_CASE_TEXT - 1, entry);
+    return tags ? tags + 2 : "";
+}
+
 void km_case_format(const km_op *op, const km_case *c, char text[KM_CASE_TEXT])
 {
     size_t at = 0;

@@ -25,6 +25,9 @@ void km_case_default(const km_op *op, km_case *c);
 /* Parses and checks; on failure the message names the part and the rule that it breaks. */
 int km_case_parse(const km_op *op, const char *text, km_case *c, km_error *error);
 
+/* Takes an entry of an op's list apart: its case text, and its tags ("" if it has none). */
+const char *km_case_listed(const char *entry, char text[KM_CASE_TEXT]);
+
 /* Writes the canonical form. */
 void km_case_format(const km_op *op, const km_case *c, char text[KM_CASE_TEXT]);
 

@@ -323,7 +323,8 @@ typedef struct km_op {
     /* The sizes that verify sweeps from 0 to 67, one by one with the others small; none: the last of dim. */
     km_dim sweep[KM_MAX_SWEEPS];
     int sweeps;
-    /* Case texts, each list NULL-ended: the default suite, what --full adds, for verify only. */
+    /* Case texts, each list NULL-ended: the default suite, what --full adds, for verify only. " @" and names with
+     * commas between them may follow a text, "n1c64 @resnet50,vgg16": its tags, for --tag. */
     const char *const *quick;
     const char *const *full;
     const char *const *edge;
