@@ -19,7 +19,8 @@ static const struct {
                {"new_running_mean", "running_mean"},
                {"new_running_var", "running_var"},
                {"batch_mean", "mean"},
-               {"batch_var_biased", "variance"}};
+               {"batch_var_biased", "variance"},
+               {"penalty", "y"}};
 
 static const struct {
     const char *name;

@@ -63,11 +63,12 @@ static void list_specials(const km_op *op, const km_case *c, specials *s)
 }
 
 /* The inputs this pass takes special values in. A gradient's derivative at NaN is nobody's promise, and
- * weights are shared by many elements. */
-static int takes_specials(const km_use *use)
+ * weights are shared by many elements, unless they are what the pass is about: its first tensor. */
+static int takes_specials(const km_pass *pass, const km_use *use)
 {
+    const int lead = use == pass->use && use->type == KM_REAL_TYPE;
     return use->access == KM_READ &&
-           (use->slot == KM_X || use->slot == KM_Y || use->slot == KM_GRAD_Y);
+           (lead || use->slot == KM_X || use->slot == KM_Y || use->slot == KM_GRAD_Y);
 }
 
 /* Terms of a sum in float may overflow where the oracle's do not. */
@@ -102,7 +103,8 @@ static int can_be_special(const km_work *w, const km_use *use)
 {
     km_case one;
     km_args args;
-    return takes_specials(use) && (use->fill != KM_FILL_SAVED || shape_of_one(w, &one, &args));
+    return takes_specials(w->pass, use) &&
+           (use->fill != KM_FILL_SAVED || shape_of_one(w, &one, &args));
 }
 
 static float saved_value(const km_work *w, float x)
