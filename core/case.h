@@ -34,6 +34,9 @@ int km_case_check(const km_op *op, const km_case *c, km_error *error);
 /* Sets the shape of every slot the pass declares (data stays NULL) and the params pointer. */
 void km_args_shape(const km_op *op, const km_pass *pass, const km_case *c, km_args *args);
 
+/* Of a kernel's tensor, in bytes. */
+size_t km_element_size(km_type type);
+
 /* Bytes that the pass must move: each tensor read or written once, updated ones twice. */
 double km_pass_bytes(const km_op *op, const km_pass *pass, const km_case *c);
 

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/case.h"
 #include "core/names.h"
 #include "core/registry.h"
 #include "verify/cell.h"
@@ -165,7 +166,7 @@ static int check_output(const lanes *l, const km_use *use, float special, int64_
     km_figures f = km_figures_none();
     int edges = (km_backend_flags(exam->cell->backend) & KM_HOLDS_EDGES) != 0;
     /* an index that names the lane is right with and without a NaN there; one that skips NaN moves on */
-    int may_move = out->type == KM_INT32 && !edges;
+    int may_move = out->type != KM_REAL_TYPE && !edges;
     for (int64_t i = 0; i < l->work->shape.slot[out->slot].count; i++) {
         if (!memcmp(&want[i], &untouched[i], sizeof *want) && i != lane && !may_move) {
             if (km_same_element(got, &base, i))
@@ -241,7 +242,7 @@ static int run_base(lanes *l)
     if (km_exam_run(l->exam, l->bed))
         return -1;
     for (const km_use *out = l->work->pass->use; out->access != KM_END; out++) {
-        size_t bytes = (size_t)l->work->shape.slot[out->slot].count * sizeof(float);
+        size_t bytes = (size_t)l->work->shape.slot[out->slot].count * km_element_size(out->type);
         l->base[out->slot] = out->access == KM_READ ? NULL : malloc(bytes + 1);
         if (l->base[out->slot])
             memcpy(l->base[out->slot], l->bed->args.slot[out->slot].data, bytes);
