@@ -20,7 +20,8 @@
     F(loss)                                                                                        \
     F(pool)                                                                                        \
     F(norm)                                                                                        \
-    F(penalty)
+    F(penalty)                                                                                     \
+    F(dropout)
 
 #define DECLARE(family) extern const km_kernel km_onednn_##family[];
 FAMILIES(DECLARE)
