@@ -88,7 +88,7 @@ static int open_contender(race *r, const km_bed *bed, size_t i)
 {
     contender *c = &r->contenders[i];
     const km_kernel *k = c->cell->kernel;
-    c->args = bed->args;
+    c->args = km_pieces_args(&bed->pieces, &bed->args);
     c->args.threads = c->cell->threads;
     c->args.plan = NULL;
     const char *declined = k->open ? k->open(&c->args, &c->args.plan) : NULL;

@@ -68,8 +68,10 @@ static void list_specials(const km_op *op, const km_case *c, specials *s)
 static int takes_specials(const km_pass *pass, const km_use *use)
 {
     const int lead = use == pass->use && use->type == KM_REAL_TYPE;
-    return use->access == KM_READ &&
-           (lead || use->slot == KM_X || use->slot == KM_Y || use->slot == KM_GRAD_Y);
+    if (use->access == KM_UPDATE)
+        return use->slot == KM_PARAM;
+    return use->access == KM_READ && (lead || use->slot == KM_X || use->slot == KM_Y ||
+                                      use->slot == KM_GRAD_Y || use->slot == KM_GRAD);
 }
 
 /* Terms of a sum in float may overflow where the oracle's do not. */
@@ -86,7 +88,8 @@ static int excluded(const km_work *w, const km_use *use, float value)
     int backward = km_use_find(w->pass, KM_GRAD_Y) != NULL;
     /* grad_y far out of the bounds' range would overflow, or underflow to a sign that nobody owes */
     return (backward && use->slot != KM_GRAD_Y && isnan(value)) ||
-           ((use->slot == KM_GRAD_Y || sums(w->pass)) && isfinite(value) && fabsf(value) > 1e10f);
+           ((use->slot == KM_GRAD_Y || sums(w->pass) || km_pass_steps(w->pass)) &&
+            isfinite(value) && fabsf(value) > 1e10f);
 }
 
 /* The forward pass on one element; 0 if it takes no single ones. */
