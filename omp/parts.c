@@ -144,7 +144,19 @@ static void from_native(void *plan_, km_slot slot, const void *native, void *pla
     L(dropout, forward)                                                                            \
     L(dropout, backward)                                                                           \
     L(dropout, forward_backward)                                                                   \
-    L(dropout, mask)
+    L(dropout, mask)                                                                               \
+    L(clip_grad_value, forward)                                                                    \
+    L(clip_grad_norm, forward)                                                                     \
+    L(clip_grad_norm, norm)                                                                        \
+    L(standardize_columns, forward)                                                                \
+    L(standardize_columns, fit)                                                                    \
+    L(standardize_columns, apply)                                                                  \
+    L(standardize_columns, inverse)                                                                \
+    L(min_max_columns, forward)                                                                    \
+    L(min_max_columns, fit)                                                                        \
+    L(min_max_columns, apply)                                                                      \
+    L(min_max_columns, inverse)                                                                    \
+    L(init, forward)
 
 /* open must know which op it is for: one entry point per op and pass. */
 #define ENTRY(op, pass)                                                                            \

@@ -21,7 +21,9 @@
     F(pool)                                                                                        \
     F(norm)                                                                                        \
     F(penalty)                                                                                     \
-    F(dropout)
+    F(dropout)                                                                                     \
+    F(clip)                                                                                        \
+    F(columns)
 
 #define DECLARE(family) extern const km_kernel km_onednn_##family[];
 FAMILIES(DECLARE)

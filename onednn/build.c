@@ -45,7 +45,7 @@ typedef struct shapes {
 
 static const desc *shape_of(const shapes *s, const link *l)
 {
-    return l->operand == CONSTANT ? &s->constant : &s->tensor;
+    return l->operand == TENSOR ? &s->tensor : &s->constant;
 }
 
 static dnnl_memory_t operand(plan *p, const shapes *s, const link *l)

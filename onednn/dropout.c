@@ -63,15 +63,16 @@ static const char *both(const km_args *args, void **out)
     return km_onednn_open(args, build_both, NULL, out);
 }
 
-static const char no_mask[] =
+static const char no_random[] =
     "no generator of random numbers in 2.6, one that keeps a word in four in 3.x";
 
 const km_kernel km_onednn_dropout[] = {
-    {.op = "dropout", .pass = "forward", .offer = KM_NOT_OFFERED, .note = no_mask},
-    {.op = "dropout", .pass = "mask", .offer = KM_NOT_OFFERED, .note = no_mask},
+    {.op = "dropout", .pass = "forward", .offer = KM_NOT_OFFERED, .note = no_random},
+    {.op = "dropout", .pass = "mask", .offer = KM_NOT_OFFERED, .note = no_random},
     {"dropout", "backward", backward, km_onednn_run, km_onednn_close, km_onednn_describe,
      KM_COMPOSED_KERNEL, "a binary multiplication by the mask, with a post-op"},
     {"dropout", "forward_backward", both, km_onednn_run, km_onednn_close, km_onednn_describe,
      KM_COMPOSED_KERNEL, "two binary multiplications by the mask, with a post-op"},
+    {.op = "init", .pass = "forward", .offer = KM_NOT_OFFERED, .note = no_random},
     {0},
 };

@@ -43,9 +43,9 @@ typedef struct plan {
 /* One link of a chain: x = alg(x, operand). An eltwise alg has alpha and beta instead. */
 typedef struct link {
     dnnl_alg_kind_t alg;
-    enum { ELTWISE, CONSTANT, TENSOR } operand;
+    enum { ELTWISE, CONSTANT, TENSOR, SCALAR } operand;
     float alpha, beta; /* CONSTANT: alpha is its value */
-    int slot;          /* TENSOR */
+    int slot;          /* TENSOR, SCALAR: of one element */
 } link;
 
 /* A pass over one element-wise algorithm. Backward reads `saved`, which is KM_X or KM_Y. */

@@ -62,6 +62,18 @@ static const char *pass_candidate(size_t i, const void *op_)
     return i < (size_t)op->passes ? op->pass[i].name : NULL;
 }
 
+/* PyTorch ends the names of what works in place with an underscore. */
+static const km_op *find_op(const char *name)
+{
+    char own[64];
+    const size_t n = strlen(name);
+    if (n < 2 || n > sizeof own || name[n - 1] != '_')
+        return km_op_find(name);
+    memcpy(own, name, n - 1);
+    own[n - 1] = 0;
+    return km_op_find(own);
+}
+
 static int read_names(const json_t *root, km_golden_case *c, km_error *error)
 {
     const char *name = km_golden_word(root, "case", error);
@@ -73,7 +85,7 @@ static int read_names(const json_t *root, km_golden_case *c, km_error *error)
     snprintf(c->direction, sizeof c->direction, "%s", direction);
     if (!km_golden_is_name(name))
         return km_fail(error, "case '%.60s' is not a folder name", name);
-    c->op = km_op_find(op);
+    c->op = find_op(op);
     if (!c->op)
         return km_golden_unknown("op", op, km_nearest(op, op_candidate, NULL), error);
     c->pass = km_pass_find(c->op, direction);

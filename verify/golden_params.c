@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include <float.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "core/names.h"
@@ -11,6 +12,11 @@
 static const struct {
     const char *name, *attr;
 } aliases[] = {{"padding", "pad"}, {"elementwise_affine", "affine"}};
+
+/* Params of two numbers that are attributes of their own. */
+static const struct {
+    const char *name, *attr[2];
+} couples[] = {{"range", {"range_min", "range_max"}}};
 
 /* Params that only say in words what the op does. */
 static const char *const remarks[] = {"formula"};
@@ -47,7 +53,12 @@ static const km_attr_spec *find_attr(const km_op *op, const char *name)
 
 static int read_choice(const km_attr_spec *a, const json_t *json, double *value, km_error *error)
 {
+    char number[32];
     const char *choice = json_string_value(json);
+    if (json_is_number(json)) {
+        snprintf(number, sizeof number, "%g", json_number_value(json));
+        choice = number;
+    }
     for (int i = 0; choice && a->choices[i]; i++)
         if (!strcmp(a->choices[i], choice)) {
             *value = i;
@@ -158,6 +169,24 @@ static int read_sizes(size_t which, const json_t *json, km_golden_case *c, km_er
                : read_letters(which, json, c, error);
 }
 
+/* 0 if read, 1 if it is no such param. */
+static int read_couple(const char *name, const json_t *json, km_golden_case *c, km_error *error)
+{
+    for (size_t i = 0; i < sizeof couples / sizeof *couples; i++) {
+        const km_attr_spec *a = find_attr(c->op, couples[i].attr[0]);
+        const km_attr_spec *b = find_attr(c->op, couples[i].attr[1]);
+        if (strcmp(couples[i].name, name) || !a || !b)
+            continue;
+        if (json_array_size(json) != 2)
+            return km_fail(error, "param '%s' must be a pair of numbers", name);
+        return read_attr(a, json_array_get(json, 0), &c->params, error) ||
+                       read_attr(b, json_array_get(json, 1), &c->params, error)
+                   ? -1
+                   : 0;
+    }
+    return 1;
+}
+
 static int is_remark(const char *name)
 {
     for (size_t i = 0; i < sizeof remarks / sizeof *remarks; i++)
@@ -174,7 +203,10 @@ int km_golden_read_params(json_t *params, km_golden_case *c, km_error *error)
     {
         const km_attr_spec *a = find_attr(c->op, name);
         const int which = a ? -1 : find_sizes(c->op, name);
-        if (!a && which < 0 && is_remark(name))
+        const int couple = a || which >= 0 ? 1 : read_couple(name, value, c, error);
+        if (couple < 0)
+            return -1;
+        if (couple == 0 || (!a && which < 0 && is_remark(name)))
             continue;
         if (!a && which < 0)
             return km_golden_unknown("param", name, km_nearest(name, attr_candidate, c->op), error);

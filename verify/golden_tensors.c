@@ -21,7 +21,8 @@ static const struct {
                {"batch_mean", "mean"},
                {"batch_var_biased", "variance"},
                {"penalty", "y"},
-               {"keep_mask", "mask"}};
+               {"keep_mask", "mask"},
+               {"clipped", "y"}};
 
 static const struct {
     const char *name;
