@@ -102,6 +102,17 @@ KM_INLINE sums sums_of(const lanes *l)
                   v_sum(v_add(v_add(l->b[0], l->b[1]), v_add(l->b[2], l->b[3])))};
 }
 
+/* Lane k is the sum of all lanes of a[k]: neighbours are added to one another until one vector is left. */
+KM_INLINE vf sums_of_each(vf a[V])
+{
+#pragma GCC unroll 8
+    for (int n = V / 2; n > 0; n /= 2)
+#pragma GCC unroll 8
+        for (int k = 0; k < n; k++)
+            a[k] = v_add(v_even(a[2 * k], a[2 * k + 1]), v_odd(a[2 * k], a[2 * k + 1]));
+    return a[0];
+}
+
 /* 1 in the first n lanes, 0 in the others. */
 KM_INLINE vm first_lanes(int64_t n)
 {
