@@ -45,8 +45,8 @@ KM_INLINE void store_columns(float *y, vf v, block k, int i, int u)
 KM_INLINE void fetch(float *to, const km_tensor *t, block k, int u, float otherwise)
 {
     for (int i = 0; i < u; i++)
-        v_store(to + i * V, t->count ? load_columns((const float *)t->data + k.c, k, i, u)
-                                     : v_set(otherwise));
+        v_store(to + i * V,
+                t->count ? load_columns((const float *)t->data + k.c, k, i, u) : v_set(otherwise));
 }
 
 KM_INLINE void put(const km_tensor *t, const float *from, block k, int u)
@@ -162,7 +162,7 @@ KM_INLINE void put_statistics(const km_args *args, block k, const columns_moment
     for (int j = 0; j < u * V; j++) {
         mean[j] = (float)m->mean[j];
         variance[j] = (float)positive(m->m2[j] * (1 / n));
-        running_mean[j] = (float)(old * running_mean[j] + new *m->mean[j]);
+        running_mean[j] = (float)(old * running_mean[j] + new * m->mean[j]);
         running_var[j] = (float)(old * running_var[j] + new *positive(m->m2[j] * (1 / (n - 1))));
     }
     put(&slot[KM_MEAN], mean, k, u);

@@ -91,8 +91,8 @@ KM_INLINE void group_moments(const float *x, int64_t c, int count, group *m, km_
         a[k] = v_add(v_add(l.a[0], l.a[1]), v_add(l.a[2], l.a[3]));
         b[k] = v_add(v_add(l.b[0], l.b[1]), v_add(l.b[2], l.b[3]));
     }
-    v_store(s, sums_of_each(a));
-    v_store(q, sums_of_each(b));
+    v_store(s, km_sums(a));
+    v_store(q, km_sums(b));
     for (int k = 0; k < V; k++) {
         const moments r = shifted(pivot[k], s[k], q[k], n);
         doubtful |= is_doubtful(s[k], r, n);

@@ -12,6 +12,7 @@
 #include <math.h>
 
 #include "pointwise.h"
+#include "reduce.h"
 
 enum { CHUNK = 4096 };
 
@@ -100,17 +101,6 @@ KM_INLINE sums sums_of(const lanes *l)
 {
     return (sums){v_sum(v_add(v_add(l->a[0], l->a[1]), v_add(l->a[2], l->a[3]))),
                   v_sum(v_add(v_add(l->b[0], l->b[1]), v_add(l->b[2], l->b[3])))};
-}
-
-/* Lane k is the sum of all lanes of a[k]: neighbours are added to one another until one vector is left. */
-KM_INLINE vf sums_of_each(vf a[V])
-{
-#pragma GCC unroll 8
-    for (int n = V / 2; n > 0; n /= 2)
-#pragma GCC unroll 8
-        for (int k = 0; k < n; k++)
-            a[k] = v_add(v_even(a[2 * k], a[2 * k + 1]), v_odd(a[2 * k], a[2 * k + 1]));
-    return a[0];
 }
 
 /* 1 in the first n lanes, 0 in the others. */
