@@ -208,18 +208,23 @@ KM_INLINE void steps(const km_args *args, int phase, int part, step *sum, step *
 }
 
 KM_INLINE void columns(const km_args *args, int phase, int part,
-                       void (*run_block)(const km_args *args, int64_t index))
+                       void (*run_block)(const km_args *args, block k, int u))
 {
-    const range own = share((args->slot[KM_X].dim[1] + V - 1) / V, part, args->threads);
-    for (int64_t i = own.from; phase == 0 && i < own.to; i++)
-        run_block(args, i);
+    const km_tensor *x = &args->slot[KM_X];
+    const range own = share((x->dim[1] + WIDTH - 1) / WIDTH, part, args->threads);
+    const int64_t end = least(own.to * WIDTH, x->dim[1]);
+    int64_t c = own.from * WIDTH;
+    for (; phase == 0 && c + WIDTH <= end; c += WIDTH)
+        run_block(args, (block){c, WIDTH, x->dim[0], x->dim[1]}, WIDE);
+    for (; phase == 0 && c < end; c += V)
+        run_block(args, (block){c, least(V, end - c), x->dim[0], x->dim[1]}, 1);
 }
 
 static void forward_part(const km_args *args, int phase, int part)
 {
     const km_span span = {args->slot[KM_Y].data, input(args, KM_X), 0, 0, 1, U};
     if (((const plan *)args->plan)->plane == 1)
-        columns(args, phase, part, forward_block);
+        columns(args, phase, part, forward_columns);
     else
         steps(args, phase, part, sum_chunks, map_chunks, km_reach_of(span, args->slot[KM_X].count));
 }
@@ -229,7 +234,7 @@ static void backward_part(const km_args *args, int phase, int part)
     const km_span span = {
         args->slot[KM_GRAD_X].data, input(args, KM_X), input(args, KM_GRAD_Y), 0, 2, U};
     if (((const plan *)args->plan)->plane == 1)
-        columns(args, phase, part, backward_block);
+        columns(args, phase, part, backward_columns);
     else
         steps(args, phase, part, sum_gradients, map_gradients,
               km_reach_of(span, args->slot[KM_X].count));

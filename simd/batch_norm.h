@@ -32,12 +32,16 @@ typedef struct line {
 } line;
 
 /* What the mean loses as a float goes into shift. */
+KM_INLINE line line_from(double weight, double bias, double mean, double rstd)
+{
+    const double factor = weight * rstd, lost = mean - (float)mean;
+    return (line){(float)mean, (float)factor, (float)(lost == 0 ? bias : bias - lost * factor)};
+}
+
 KM_INLINE line line_of(const km_args *args, int64_t c, double mean, double variance)
 {
-    const double factor = weight_of(args, c) * reciprocal_root(args, variance);
     const double bias = args->slot[KM_BIAS].count ? input(args, KM_BIAS)[c] : 0;
-    const double lost = mean - (float)mean;
-    return (line){(float)mean, (float)factor, (float)(lost == 0 ? bias : bias - lost * factor)};
+    return line_from(weight_of(args, c), bias, mean, reciprocal_root(args, variance));
 }
 
 KM_INLINE line line_of_running(const km_args *args, int64_t c)
@@ -80,12 +84,18 @@ KM_INLINE double saved_rstd(const km_args *args, int64_t c)
 }
 
 /* s: of g, and of g (x - mean), over n values */
-KM_INLINE plane_of_gradients gradients_of(const km_args *args, int64_t c, sums s, double n)
+KM_INLINE plane_of_gradients gradients_from(double weight, float mean, double rstd, sums s,
+                                           double n)
 {
-    const double rstd = saved_rstd(args, c), factor = weight_of(args, c) * rstd;
-    return (plane_of_gradients){saved_mean(args, c), (float)factor,
+    const double factor = weight * rstd;
+    return (plane_of_gradients){mean, (float)factor,
                                 (float)(-factor * rstd * rstd * (s.b * (1 / n))),
                                 (float)(-factor * (s.a * (1 / n)))};
+}
+
+KM_INLINE plane_of_gradients gradients_of(const km_args *args, int64_t c, sums s, double n)
+{
+    return gradients_from(weight_of(args, c), saved_mean(args, c), saved_rstd(args, c), s, n);
 }
 
 KM_INLINE void write_gradients(const km_args *args, int64_t c, sums s)

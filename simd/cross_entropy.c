@@ -1,89 +1,18 @@
 /* cross_entropy.c: loss and gradient from one reading of the logits.
  *
- * Positions are taken in batches of at most BATCH: rows where h is 1, else neighbouring columns. Rows
- * give their sums of exponentials one by one, and a batch then takes its logarithms in vectors. The
- * gradient scales the exponentials, which are kept in registers or in grad_x, and subtracts what the
- * target is due. A batch's losses are summed in lanes and the batches in double and in order, so the
+ * Positions are taken in batches of at most BATCH: rows where h is 1, else neighbouring columns. What
+ * there is to do once for a position, logarithms and quotients, is done in vectors of positions. The
+ * gradient scales the exponentials, which are kept in L1 or in grad_x, and is set anew at the target. A batch's losses are summed in lanes and the batches in double and in order, so the
  * sum does not depend on who forms them.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "softmax.h"
+#include "cross_entropy_columns.h"
 
 #include <stdlib.h>
-#include <string.h>
-
-enum { MEAN, SUM, NONE, BATCH = 64, BATCH_ELEMENTS = 16384 };
 
 typedef struct plan {
     int64_t batches;
     double *loss, *weight; /* of each batch */
 } plan;
-
-typedef struct job {
-    const float *x, *weight, *grad_y; /* weight may be NULL: all 1 */
-    const int32_t *target;
-    float *y, *grad_x; /* NULL: not asked for */
-    int64_t n, classes, h;
-    int64_t rows;    /* in a batch, where h is 1 */
-    int64_t batches; /* of all */
-    int reduction;
-    int32_t ignored;
-    float smoothing, own, even; /* own: 1 - smoothing; even: smoothing / classes */
-    float all;                  /* sum of all weights; only where smoothing > 0 */
-    float share;                /* of grad_y for each position, unless `reduction` is NONE */
-} job;
-
-/* What a batch of positions has to tell, one entry for each. */
-typedef struct batch {
-    int64_t first, count;                         /* of [n, h] */
-    float kept[BATCH], weight[BATCH];             /* 0 where the class is ignored */
-    float sum[BATCH], target[BATCH], rest[BATCH]; /* of exp(x - max); x - max of the target;
-                                                    * sum of weight (x - max) */
-} batch;
-
-static job job_of(const km_args *args)
-{
-    const km_tensor *t = args->slot, *x = &t[KM_X];
-    const double *attr = args->params->attr;
-    job j = {.x = x->data, .weight = t[KM_WEIGHT].count ? t[KM_WEIGHT].data : NULL};
-    j.grad_y = t[KM_GRAD_Y].data;
-    j.target = t[KM_TARGET].data;
-    j.y = t[KM_Y].data;
-    j.grad_x = t[KM_GRAD_X].data;
-    j.n = x->dim[0];
-    j.classes = x->dim[1];
-    j.h = x->dim[2];
-    const int64_t rows = BATCH_ELEMENTS / j.classes;
-    j.rows = rows < 1 ? 1 : rows > BATCH ? BATCH : rows;
-    const int64_t groups = (j.h + U * V - 1) / (U * V);
-    j.batches = j.h == 1 ? (j.n + j.rows - 1) / j.rows : j.n * groups;
-    j.reduction = (int)attr[KM_REDUCTION];
-    j.ignored = (int32_t)attr[KM_IGNORE_INDEX];
-    j.smoothing = (float)attr[KM_LABEL_SMOOTHING];
-    j.own = 1 - j.smoothing;
-    j.even = j.smoothing / (float)j.classes;
-    return j;
-}
-
-/* Which positions batch i has. */
-static void batch_start(const job *j, int64_t i, batch *b)
-{
-    const int64_t groups = (j->h + U * V - 1) / (U * V);
-    const int64_t step = j->h == 1 ? j->rows : U * V, end = j->h == 1 ? j->n : j->h;
-    const int64_t row = j->h == 1 ? 0 : i / groups, at = (j->h == 1 ? i : i % groups) * step;
-    memset(b, 0, sizeof *b);
-    b->first = row * j->h + at;
-    b->count = end - at < step ? end - at : step;
-    for (int64_t k = 0; k < b->count; k++) {
-        const int32_t t = j->target[b->first + k];
-        b->kept[k] = t != j->ignored;
-        b->weight[k] = t == j->ignored ? 0 : j->weight ? j->weight[t] : 1;
-    }
-}
-
-static float share_of(const job *j, int64_t position)
-{
-    return j->reduction == NONE ? j->grad_y[position] : j->share;
-}
 
 /* ---- losses of a batch ---- */
 
@@ -120,49 +49,74 @@ static float row_rest(const job *j, const float *x, float max)
     return (float)sum;
 }
 
-/* What smoothing and the target take off the gradient of a row. */
-static void row_labels(const job *j, float *grad_x, int32_t target, float share, float weight)
+/* What smoothing takes off the gradient of a row. */
+static void take_even(const job *j, float *grad_x, float by)
 {
-    const vf even = v_set(share * j->even);
+    const vf even = v_set(by);
     for (int64_t i = 0; j->smoothing > 0 && i < j->classes; i += V) {
         const int64_t n = j->classes - i;
         const vf w = j->weight ? v_load_n(j->weight + i, n) : v_set(1);
         v_store_n(grad_x + i, v_fnma(even, w, v_load_n(grad_x + i, n)), n);
     }
-    grad_x[target] -= share * j->own * weight;
 }
 
-/* By what the exponentials of a position become its gradient. */
-static float factor_of(const job *j, const batch *b, int64_t k, float share)
+/* What is worked out for V rows at once, row by row. */
+typedef struct row_dues {
+    float factor[V], even[V], hit[V];
+} row_dues;
+
+static inline row_dues row_dues_of(const job *j, const batch *b, int64_t k, int64_t n)
 {
-    return share * (j->own * b->weight[k] + j->even * j->all) / b->sum[k];
+    const dues d = dues_of(j, b, k, n);
+    row_dues of;
+    v_store(of.factor, d.factor);
+    v_store(of.even, d.even);
+    v_store(of.hit, d.hit);
+    return of;
 }
 
-/* All rows of a batch, in `vectors`, a constant, of registers. */
-KM_INLINE void held_rows(const job *j, batch *b, int vectors)
+typedef struct rows_of_batch {
+    const job *j;
+    batch *b;
+} rows_of_batch;
+
+/* From the exponentials to the gradient of rows from number `first` of the batch on. */
+KM_INLINE void write_group(const job *j, const batch *b, const vf *e, int64_t first, km_rows g)
 {
-    const int64_t n = j->classes;
-    for (int64_t k = 0; k < b->count; k++) {
-        const int64_t r = b->first + k;
-        vf v[ROW];
-        if (b->kept[k] == 0)
+    const row_dues due = row_dues_of(j, b, first, g.count);
+    float *grad_x = j->grad_x + (b->first + first) * g.n;
+    for (int r = 0; r < g.count; r++, grad_x += g.n) {
+        if (b->kept[first + r] == 0) {
+            memset(grad_x, 0, (size_t)g.n * sizeof *grad_x);
             continue;
-        km_load_row(v, j->x + r * n, n, vectors);
-        const float max = km_held_largest(v, vectors);
-        b->target[k] = j->x[r * n + j->target[r]] - max;
-        if (j->smoothing > 0)
-            b->rest[k] = row_rest(j, j->x + r * n, max);
-        for (int i = 0; i < vectors; i++)
-            v[i] = v_exp_term(v_sub(v[i], v_set(max)));
-        b->sum[k] = km_held_sum(v, vectors);
-        if (j->grad_x) {
-            const float share = share_of(j, r);
-            const vf factor = v_set(factor_of(j, b, k, share));
-            for (int i = 0; i < vectors; i++)
-                v[i] = v_mul(v[i], factor);
-            km_store_row(j->grad_x + r * n, v, n, vectors);
-            row_labels(j, j->grad_x + r * n, j->target[r], share, b->weight[k]);
         }
+        for (int i = 0; i < g.k; i++)
+            km_store_part(grad_x, v_mul(e[r * g.k + i], v_set(due.factor[r])), g, i);
+        take_even(j, grad_x, due.even[r]);
+        grad_x[j->target[b->first + first + r]] = due.hit[r];
+    }
+}
+
+KM_INLINE void take_group(const void *of_, int64_t first, km_rows g)
+{
+    const rows_of_batch *of = of_;
+    const job *j = of->j;
+    batch *b = of->b;
+    const float *x = j->x + (b->first + first) * g.n;
+    float max[V];
+    v_store(max, km_rows_largest(x, g));
+    for (int r = 0; r < g.count; r++)
+        if (b->kept[first + r] != 0) {
+            b->target[first + r] = x[r * g.n + j->target[b->first + first + r]] - max[r];
+            if (j->smoothing > 0)
+                b->rest[first + r] = row_rest(j, x + r * g.n, max[r]);
+        }
+    if (j->grad_x) {
+        vf e[V * ROW];
+        v_store(b->sum + first, km_rows_sum(e, x, max, g));
+        write_group(j, b, e, first, g);
+    } else {
+        v_store(b->sum + first, km_rows_sum(NULL, x, max, g));
     }
 }
 
@@ -183,135 +137,29 @@ static void long_row(const job *j, batch *b, int64_t k)
     b->target[k] = own - row.max;
     b->sum[k] = (float)row.sum;
     if (grad_x) {
-        const float share = share_of(j, r), factor = factor_of(j, b, k, share);
+        const row_dues due = row_dues_of(j, b, k, 1);
         for (int c = 0; c < row.chunks; c++) {
             const int64_t at = c * row.chunk, m = n - at < row.chunk ? n - at : row.chunk;
-            km_scale(grad_x + at, m, row.factor[c] * factor);
+            km_scale(grad_x + at, m, row.factor[c] * due.factor[0]);
         }
-        row_labels(j, grad_x, j->target[r], share, b->weight[k]);
+        take_even(j, grad_x, due.even[0]);
+        grad_x[j->target[r]] = due.hit[0];
     }
 }
 
-/* Rows whose class is ignored are not read. */
 static void rows(const job *j, batch *b)
 {
-    for (int64_t k = 0; k < b->count && j->grad_x; k++)
-        if (b->kept[k] == 0)
+    const rows_of_batch of = {j, b};
+    if (j->classes <= ROW * V) {
+        km_short_rows(take_group, &of, (km_range){0, b->count}, j->classes);
+        return;
+    }
+    for (int64_t k = 0; k < b->count; k++)
+        if (b->kept[k] != 0)
+            long_row(j, b, k);
+        else if (j->grad_x)
             memset(j->grad_x + (b->first + k) * j->classes, 0,
                    (size_t)j->classes * sizeof *j->grad_x);
-    switch (j->classes <= ROW * V ? (j->classes + V - 1) / V : 0) {
-    case 1:
-        held_rows(j, b, 1);
-        break;
-    case 2:
-        held_rows(j, b, 2);
-        break;
-    case 3:
-        held_rows(j, b, 3);
-        break;
-    case 4:
-        held_rows(j, b, 4);
-        break;
-    case 5:
-        held_rows(j, b, 5);
-        break;
-    case 6:
-        held_rows(j, b, 6);
-        break;
-    case 7:
-        held_rows(j, b, 7);
-        break;
-    case 8:
-        held_rows(j, b, 8);
-        break;
-    default:
-        for (int64_t k = 0; k < b->count; k++)
-            if (b->kept[k] != 0)
-                long_row(j, b, k);
-    }
-}
-
-/* ---- columns ---- */
-
-/* Of column k of the batch, the element of its target. */
-static int64_t target_at(const job *j, const batch *b, int64_t k)
-{
-    const int64_t i = b->first + k;
-    return i / j->h * j->classes * j->h + j->target[i] * j->h + i % j->h;
-}
-
-/* From the exponentials in grad_x to the gradient, without what the target takes off. */
-KM_INLINE void scale_columns(const job *j, const batch *b, float *grad_x, km_columns c, int64_t k,
-                             int u)
-{
-    vf factor[U], even[U];
-    for (int i = 0; i < u; i++) {
-        float own[V] = {0}, share[V] = {0};
-        for (int64_t l = 0; l < V && k + i * V + l < b->count; l++) {
-            share[l] = share_of(j, b->first + k + i * V + l);
-            own[l] = factor_of(j, b, k + i * V + l, share[l]);
-        }
-        factor[i] = v_load(own);
-        even[i] = v_mul(v_load(share), v_set(j->even));
-    }
-    for (int64_t l = 0; l < c.n; l++)
-        for (int i = 0; i < u; i++) {
-            const vf w = v_set(j->weight ? j->weight[l] : 1);
-            const vf p = v_mul(km_column_load(grad_x, c, l, i, u), factor[i]);
-            const vm kept = v_gt(v_load(b->kept + k + i * V), v_set(0));
-            km_column_store(grad_x, v_select(kept, v_fnma(even[i], w, p), v_set(0)), c, l, i, u);
-        }
-}
-
-KM_INLINE void columns_rest(vf *rest, const vf *max, const job *j, const float *x, km_columns c,
-                            int u)
-{
-    for (int i = 0; i < u; i++)
-        rest[i] = v_set(0);
-    for (int64_t l = 0; j->smoothing > 0 && l < c.n; l++)
-        for (int i = 0; i < u; i++)
-            rest[i] = v_fma(v_set(j->weight ? j->weight[l] : 1),
-                            v_sub(km_column_load(x, c, l, i, u), max[i]), rest[i]);
-}
-
-/* u vectors of columns, a constant, from column k of the batch on. */
-KM_INLINE void columns(const job *j, batch *b, int64_t k, km_columns c, int u)
-{
-    const int64_t start = b->first / j->h * j->classes * j->h + b->first % j->h + k;
-    const float *x = j->x + start;
-    vf max[U], sum[U], rest[U];
-    float largest[U * V];
-    km_columns_largest(max, x, c, u);
-    for (int i = 0; i < u; i++)
-        v_store(largest + i * V, max[i]);
-    for (int64_t l = 0; l < c.width; l++)
-        if (b->kept[k + l] != 0)
-            b->target[k + l] = j->x[target_at(j, b, k + l)] - largest[l];
-    columns_rest(rest, max, j, x, c, u);
-    if (j->grad_x)
-        km_columns_sum(sum, max, j->grad_x + start, x, c, u, 1);
-    else
-        km_columns_sum(sum, max, NULL, x, c, u, 0);
-    for (int i = 0; i < u; i++) {
-        v_store_n(b->sum + k + i * V, sum[i], c.width - i * V);
-        v_store_n(b->rest + k + i * V, rest[i], c.width - i * V);
-    }
-    if (!j->grad_x)
-        return;
-    scale_columns(j, b, j->grad_x + start, c, k, u);
-    for (int64_t l = k; l < k + c.width; l++)
-        if (b->kept[l] != 0)
-            j->grad_x[target_at(j, b, l)] -= share_of(j, b->first + l) * j->own * b->weight[l];
-}
-
-static void column_batch(const job *j, batch *b)
-{
-    if (b->count == U * V)
-        columns(j, b, 0, (km_columns){j->classes, j->h, U * V}, U);
-    else
-        for (int64_t k = 0; k < b->count; k += V)
-            columns(j, b, k, (km_columns){j->classes, j->h, b->count - k < V ? b->count - k : V},
-                    1);
 }
 
 /* ---- passes ---- */

@@ -4,28 +4,22 @@
 
 /* ---- forward ---- */
 
-KM_INLINE void forward_held(const km_args *args, km_range rows, int64_t n, int k)
+KM_INLINE void forward_group(const void *args_, int64_t first, km_rows g)
 {
-    const float *x = args->slot[KM_X].data;
-    float *y = args->slot[KM_Y].data;
-    for (int64_t r = rows.from; r < rows.to; r++) {
-        vf v[ROW], sum = v_set(0);
-        km_load_row(v, x + r * n, n, k);
-        const vf max = v_set(km_held_largest(v, k));
-        for (int j = 0; j < k; j++) {
-            v[j] = v_sub(v[j], max);
-            sum = v_add(sum, v_exp_term(v[j]));
+    const km_args *args = args_;
+    const float *x = (const float *)args->slot[KM_X].data + first * g.n;
+    float *y = (float *)args->slot[KM_Y].data + first * g.n, max[V], log_sum[V];
+    v_store(max, km_rows_largest(x, g));
+    v_store(log_sum, v_log_of_sum(km_rows_sum(NULL, x, max, g)));
+    for (int r = 0; r < g.count; r++, x += g.n, y += g.n)
+        for (int i = 0; i < g.k; i++) {
+            const vf d = v_sub(km_load_part(x, g, i), v_set(max[r]));
+            km_store_part(y, v_sub(d, v_set(log_sum[r])), g, i);
         }
-        const vf log_sum = v_log_of_sum(v_set(v_sum_float(sum)));
-        for (int j = 0; j < k; j++)
-            v[j] = v_sub(v[j], log_sum);
-        km_store_row(y + r * n, v, n, k);
-    }
 }
 
-static void forward_rows(const km_args *args, km_range rows, int64_t n, int unused)
+static void forward_rows(const km_args *args, km_range rows, int64_t n)
 {
-    (void)unused;
     for (int64_t r = rows.from; r < rows.to; r++) {
         const float *x = (const float *)args->slot[KM_X].data + r * n;
         float *y = (float *)args->slot[KM_Y].data + r * n;
@@ -62,24 +56,24 @@ KM_INLINE vf gradient(vf y, vf g, vf sum)
     return v_fnma(v_exp_term(y), sum, g);
 }
 
-KM_INLINE void backward_held(const km_args *args, km_range rows, int64_t n, int k)
+KM_INLINE void backward_group(const void *args_, int64_t first, km_rows g)
 {
-    const float *y = args->slot[KM_Y].data, *g = args->slot[KM_GRAD_Y].data;
-    float *gx = args->slot[KM_GRAD_X].data;
-    for (int64_t r = rows.from; r < rows.to; r++) {
+    const km_args *args = args_;
+    const float *y = (const float *)args->slot[KM_Y].data + first * g.n;
+    const float *grad_y = (const float *)args->slot[KM_GRAD_Y].data + first * g.n;
+    float *grad_x = (float *)args->slot[KM_GRAD_X].data + first * g.n;
+    for (int r = 0; r < g.count; r++, y += g.n, grad_y += g.n, grad_x += g.n) {
         vf v[ROW];
-        for (int j = 0; j < k; j++)
-            v[j] = v_load_n(g + r * n + j * V, n - j * V);
-        const vf sum = v_set(km_held_sum(v, k));
-        for (int j = 0; j < k; j++)
-            v[j] = gradient(v_load_n(y + r * n + j * V, n - j * V), v[j], sum);
-        km_store_row(gx + r * n, v, n, k);
+        for (int i = 0; i < g.k; i++)
+            v[i] = km_load_part(grad_y, g, i);
+        const vf sum = v_set(km_held_sum(v, g.k));
+        for (int i = 0; i < g.k; i++)
+            km_store_part(grad_x, gradient(km_load_part(y, g, i), v[i], sum), g, i);
     }
 }
 
-static void backward_rows(const km_args *args, km_range rows, int64_t n, int unused)
+static void backward_rows(const km_args *args, km_range rows, int64_t n)
 {
-    (void)unused;
     for (int64_t r = rows.from; r < rows.to; r++) {
         const float *y = (const float *)args->slot[KM_Y].data + r * n;
         const float *g = (const float *)args->slot[KM_GRAD_Y].data + r * n;
@@ -114,13 +108,13 @@ KM_INLINE void backward_columns(const km_args *args, int64_t start, km_columns c
 static void forward_part(const km_args *args, int phase, int part)
 {
     (void)phase;
-    km_softmax_part(args, forward_held, forward_rows, forward_columns, part);
+    km_softmax_part(args, forward_group, forward_rows, forward_columns, part);
 }
 
 static void backward_part(const km_args *args, int phase, int part)
 {
     (void)phase;
-    km_softmax_part(args, backward_held, backward_rows, backward_columns, part);
+    km_softmax_part(args, backward_group, backward_rows, backward_columns, part);
 }
 
 KM_RUN_PARTS(forward, 1)

@@ -12,6 +12,7 @@
 #include <math.h>
 
 #include "pointwise.h"
+#include "reduce.h"
 
 enum { CHUNK = 4096 };
 

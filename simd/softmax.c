@@ -6,26 +6,21 @@
 
 /* ---- forward ---- */
 
-KM_INLINE void forward_held(const km_args *args, km_range rows, int64_t n, int k)
+KM_INLINE void forward_group(const void *args_, int64_t first, km_rows g)
 {
-    const float *x = args->slot[KM_X].data;
-    float *y = args->slot[KM_Y].data;
-    for (int64_t r = rows.from; r < rows.to; r++) {
-        vf v[ROW];
-        km_load_row(v, x + r * n, n, k);
-        const vf max = v_set(km_held_largest(v, k));
-        for (int j = 0; j < k; j++)
-            v[j] = v_exp_term(v_sub(v[j], max));
-        const vf scale = v_set(1 / km_held_sum(v, k));
-        for (int j = 0; j < k; j++)
-            v[j] = v_mul(v[j], scale);
-        km_store_row(y + r * n, v, n, k);
-    }
+    const km_args *args = args_;
+    const float *x = (const float *)args->slot[KM_X].data + first * g.n;
+    float *y = (float *)args->slot[KM_Y].data + first * g.n, max[V], scale[V];
+    vf e[V * ROW];
+    v_store(max, km_rows_largest(x, g));
+    v_store(scale, v_div(v_set(1), km_rows_sum(e, x, max, g)));
+    for (int r = 0; r < g.count; r++, y += g.n)
+        for (int i = 0; i < g.k; i++)
+            km_store_part(y, v_mul(e[r * g.k + i], v_set(scale[r])), g, i);
 }
 
-static void forward_rows(const km_args *args, km_range rows, int64_t n, int unused)
+static void forward_rows(const km_args *args, km_range rows, int64_t n)
 {
-    (void)unused;
     for (int64_t r = rows.from; r < rows.to; r++) {
         float *y = (float *)args->slot[KM_Y].data + r * n;
         km_row row;
@@ -53,27 +48,27 @@ KM_INLINE void forward_columns(const km_args *args, int64_t start, km_columns c,
 
 /* ---- backward ---- */
 
-KM_INLINE void backward_held(const km_args *args, km_range rows, int64_t n, int k)
+KM_INLINE void backward_group(const void *args_, int64_t first, km_rows g)
 {
-    const float *y = args->slot[KM_Y].data, *g = args->slot[KM_GRAD_Y].data;
-    float *gx = args->slot[KM_GRAD_X].data;
-    for (int64_t r = rows.from; r < rows.to; r++) {
+    const km_args *args = args_;
+    const float *y = (const float *)args->slot[KM_Y].data + first * g.n;
+    const float *grad_y = (const float *)args->slot[KM_GRAD_Y].data + first * g.n;
+    float *grad_x = (float *)args->slot[KM_GRAD_X].data + first * g.n;
+    for (int r = 0; r < g.count; r++, y += g.n, grad_y += g.n, grad_x += g.n) {
         vf v[ROW], w[ROW], dot = v_set(0);
-        for (int j = 0; j < k; j++) {
-            v[j] = v_load_n(y + r * n + j * V, n - j * V);
-            w[j] = v_load_n(g + r * n + j * V, n - j * V);
-            dot = v_fma(v[j], w[j], dot);
+        for (int i = 0; i < g.k; i++) {
+            v[i] = km_load_part(y, g, i);
+            w[i] = km_load_part(grad_y, g, i);
+            dot = v_fma(v[i], w[i], dot);
         }
         dot = v_set(v_sum_float(dot));
-        for (int j = 0; j < k; j++)
-            v[j] = v_mul(v[j], v_sub(w[j], dot));
-        km_store_row(gx + r * n, v, n, k);
+        for (int i = 0; i < g.k; i++)
+            km_store_part(grad_x, v_mul(v[i], v_sub(w[i], dot)), g, i);
     }
 }
 
-static void backward_rows(const km_args *args, km_range rows, int64_t n, int unused)
+static void backward_rows(const km_args *args, km_range rows, int64_t n)
 {
-    (void)unused;
     for (int64_t r = rows.from; r < rows.to; r++) {
         const float *y = (const float *)args->slot[KM_Y].data + r * n;
         const float *g = (const float *)args->slot[KM_GRAD_Y].data + r * n;
@@ -105,13 +100,13 @@ KM_INLINE void backward_columns(const km_args *args, int64_t start, km_columns c
 static void forward_part(const km_args *args, int phase, int part)
 {
     (void)phase;
-    km_softmax_part(args, forward_held, forward_rows, forward_columns, part);
+    km_softmax_part(args, forward_group, forward_rows, forward_columns, part);
 }
 
 static void backward_part(const km_args *args, int phase, int part)
 {
     (void)phase;
-    km_softmax_part(args, backward_held, backward_rows, backward_columns, part);
+    km_softmax_part(args, backward_group, backward_rows, backward_columns, part);
 }
 
 KM_RUN_PARTS(forward, 1)

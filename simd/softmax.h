@@ -1,7 +1,7 @@
 /* softmax.h: rows of logits: their largest element, sums of exponentials, and how rows are cut.
  *
- * x is [outer, axis, inner]. With inner = 1 a row is contiguous: up to ROW vectors are held in
- * registers from the reading to the writing; longer rows are taken in chunks that stay in the first
+ * x is [outer, axis, inner]. With inner = 1 a row is contiguous: rows of up to ROW vectors are taken V at
+ * a time, which share their reductions over lanes; longer rows are taken in chunks that stay in the first
  * cache, each with its own maximum, so that memory is read once per phase. With inner > 1 the
  * neighbours along inner fill the vectors. Sums run in lanes over at most a chunk, then in double.
  * SPDX-License-Identifier: Apache-2.0 */
@@ -12,6 +12,7 @@
 
 #include "kernelmark.h"
 #include "parts.h"
+#include "reduce.h"
 #include "vlog.h"
 
 enum { ROW = 8, MIN_CHUNK = 4096, CHUNKS = 64, BLOCK = 128, U = 4 };
@@ -133,67 +134,112 @@ static inline void km_scale(float *y, int64_t n, float by)
     v_store_n(y + i, v_mul(v_load_n(y + i, n - i), scale), n - i);
 }
 
-/* Up to k vectors, k a constant, of which the last has n - (k - 1) V elements. */
-KM_INLINE void km_load_row(vf *v, const float *x, int64_t n, int k)
+/* ---- short rows ---- */
+
+/* Up to V rows, one after the other, of n elements in k vectors, a constant; the last vector has `rest`. */
+typedef struct km_rows {
+    int64_t n, rest;
+    int count, k;
+    vm last; /* the lanes of the last vector */
+} km_rows;
+
+KM_INLINE vf km_load_part(const float *row, km_rows g, int i)
 {
-    for (int j = 0; j < k - 1; j++)
-        v[j] = v_load(x + j * V);
-    v[k - 1] = v_load_logits(x + (k - 1) * V, n - (k - 1) * V);
+    return i < g.k - 1 ? v_load(row + i * V) : v_load_n(row + i * V, g.rest);
 }
 
-KM_INLINE void km_store_row(float *y, const vf *v, int64_t n, int k)
+KM_INLINE vf km_load_part_of_logits(const float *row, km_rows g, int i)
 {
-    for (int j = 0; j < k - 1; j++)
-        v_store(y + j * V, v[j]);
-    v_store_n(y + (k - 1) * V, v[k - 1], n - (k - 1) * V);
+    const vf x = km_load_part(row, g, i);
+    return i < g.k - 1 ? x : v_select(g.last, x, v_set(-INFINITY));
 }
 
-/* The largest of all, of at least one vector. */
-KM_INLINE float km_held_largest(const vf *v, int k)
+KM_INLINE void km_store_part(float *row, vf v, km_rows g, int i)
 {
-    vf m = v[0];
-    for (int j = 1; j < k; j++)
-        m = v_max(m, v[j]);
-    return v_largest(m);
+    if (i < g.k - 1)
+        v_store(row + i * V, v);
+    else
+        v_store_n(row + i * V, v, g.rest);
 }
 
+/* Of each row; NaN or not is left to the sums. */
+KM_INLINE vf km_rows_largest(const float *x, km_rows g)
+{
+    vf m[V];
+    for (int r = 0; r < V; r++)
+        m[r] = v_set(-INFINITY);
+    for (int r = 0; r < g.count; r++)
+        for (int i = 0; i < g.k; i++)
+            m[r] = v_max(m[r], km_load_part_of_logits(x + r * g.n, g, i));
+    return km_maxima(m);
+}
+
+/* Sums of exp(x - max) of each row; the terms, k vectors for each row, go to e unless it is NULL, a constant. */
+KM_INLINE vf km_rows_sum(vf *e, const float *x, const float *max, km_rows g)
+{
+    vf s[V];
+    for (int r = 0; r < V; r++)
+        s[r] = v_set(0);
+    for (int r = 0; r < g.count; r++)
+        for (int i = 0; i < g.k; i++) {
+            const vf d = v_sub(km_load_part_of_logits(x + r * g.n, g, i), v_set(max[r]));
+            const vf term = v_exp_term(d);
+            s[r] = v_add(s[r], term);
+            if (e)
+                e[r * g.k + i] = term;
+        }
+    return km_sums(s);
+}
+
+/* Of one row's vectors. */
 KM_INLINE float km_held_sum(const vf *v, int k)
 {
     vf s = v[0];
-    for (int j = 1; j < k; j++)
-        s = v_add(s, v[j]);
+    for (int i = 1; i < k; i++)
+        s = v_add(s, v[i]);
     return v_sum_float(s);
 }
 
-/* Rows [from, to) of n elements in k vectors, a constant. */
-typedef void km_held(const km_args *args, km_range rows, int64_t n, int k);
+/* Some rows, from number `first` on, for whomever `of` describes. */
+typedef void km_rows_work(const void *of, int64_t first, km_rows g);
 
-KM_INLINE void km_held_rows(km_held *f, const km_args *args, km_range rows, int64_t n)
+KM_INLINE void km_groups(km_rows_work *f, const void *of, km_range rows, int64_t n, int k)
+{
+    const int64_t rest = n - (k - 1) * V;
+    const vm last = v_first(rest);
+    for (int64_t r = rows.from; r < rows.to; r += V) {
+        const int count = rows.to - r < V ? (int)(rows.to - r) : V;
+        f(of, r, (km_rows){n, rest, count, k, last});
+    }
+}
+
+/* Rows [from, to) of n <= ROW V elements. */
+KM_INLINE void km_short_rows(km_rows_work *f, const void *of, km_range rows, int64_t n)
 {
     switch ((n + V - 1) / V) {
     case 1:
-        f(args, rows, n, 1);
+        km_groups(f, of, rows, n, 1);
         break;
     case 2:
-        f(args, rows, n, 2);
+        km_groups(f, of, rows, n, 2);
         break;
     case 3:
-        f(args, rows, n, 3);
+        km_groups(f, of, rows, n, 3);
         break;
     case 4:
-        f(args, rows, n, 4);
+        km_groups(f, of, rows, n, 4);
         break;
     case 5:
-        f(args, rows, n, 5);
+        km_groups(f, of, rows, n, 5);
         break;
     case 6:
-        f(args, rows, n, 6);
+        km_groups(f, of, rows, n, 6);
         break;
     case 7:
-        f(args, rows, n, 7);
+        km_groups(f, of, rows, n, 7);
         break;
     case 8:
-        f(args, rows, n, 8);
+        km_groups(f, of, rows, n, 8);
         break;
     }
 }
@@ -293,19 +339,21 @@ KM_INLINE void km_column_group(km_group *f, const km_args *args, km_axes a, int6
               1);
 }
 
-/* Units of one part, on rows that fit into registers, longer rows, or columns. */
-KM_INLINE void km_softmax_part(const km_args *args, km_held *held, km_held *row, km_group *group,
-                               int part)
+/* Units of one part: short rows, longer rows, or columns. */
+typedef void km_long_rows(const km_args *args, km_range rows, int64_t n);
+
+KM_INLINE void km_softmax_part(const km_args *args, km_rows_work *group, km_long_rows *row,
+                               km_group *columns, int part)
 {
     const km_axes a = km_axes_of(args);
     const km_range units = km_share(km_units(a), part, args->threads);
     if (a.inner != 1)
         for (int64_t u = units.from; u < units.to; u++)
-            km_column_group(group, args, a, u);
+            km_column_group(columns, args, a, u);
     else if (a.axis <= ROW * V)
-        km_held_rows(held, args, units, a.axis);
+        km_short_rows(group, args, units, a.axis);
     else
-        row(args, units, a.axis, 0);
+        row(args, units, a.axis);
 }
 
 /* Of at most MIN_CHUNK elements. */

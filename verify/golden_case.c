@@ -296,6 +296,33 @@ static int narrow(km_golden_tensor *t, km_type type, km_error *error)
     return 0;
 }
 
+static int holds_classes(const km_op *op, km_slot slot)
+{
+    for (int p = 0; p < op->passes; p++) {
+        const km_use *use = km_use_find(&op->pass[p], slot);
+        if (use && use->access != KM_WRITE && use->fill == KM_FILL_CLASS)
+            return 1;
+    }
+    return 0;
+}
+
+/* Kernels index with classes. */
+static int check_classes(const km_golden_case *c, const km_golden_tensor *t, km_error *error)
+{
+    const int64_t classes = c->params.dim[KM_DIM_C];
+    const double ignored = c->params.attr[KM_IGNORE_INDEX];
+    for (int64_t i = 0; i < t->array.count; i++)
+        if ((t->whole[i] < 0 || t->whole[i] >= classes) && t->whole[i] != ignored) {
+            km_fail(error,
+                    "element %" PRId64
+                    " is %d: a class must be 0 or more and less than c = %" PRId64
+                    ", or ignore_index = %g",
+                    i, t->whole[i], classes, ignored);
+            return blame(t->file, error);
+        }
+    return 0;
+}
+
 static int prepare_inputs(km_golden_case *c, km_error *error)
 {
     for (int s = 0; s < KM_SLOT_COUNT; s++) {
@@ -303,6 +330,8 @@ static int prepare_inputs(km_golden_case *c, km_error *error)
         t->data = t->array.data;
         const km_type type = km_golden_type(c->op, (km_slot)s);
         if (t->recorded && type != KM_REAL_TYPE && narrow(t, type, error))
+            return -1;
+        if (t->recorded && holds_classes(c->op, (km_slot)s) && check_classes(c, t, error))
             return -1;
     }
     return 0;

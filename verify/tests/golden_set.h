@@ -79,9 +79,11 @@ static inline char *set_read(const char *name, const char *file, size_t *size)
     return bytes;
 }
 
-static inline km_npy_type set_type(const char *role)
+static inline km_npy_type set_type(const set_tensor *t)
 {
-    return !strcmp(role, "expected") ? KM_NPY_F8 : !strcmp(role, "mask") ? KM_NPY_I8 : KM_NPY_F4;
+    if (!strcmp(t->role, "mask") || !strcmp(t->name, "target"))
+        return KM_NPY_I8;
+    return !strcmp(t->role, "expected") ? KM_NPY_F8 : KM_NPY_F4;
 }
 
 static inline void set_put_tensor(FILE *json, const set_case *c, const set_tensor *t)
@@ -91,7 +93,7 @@ static inline void set_put_tensor(FILE *json, const set_case *c, const set_tenso
     const char *kind = !strcmp(t->role, "error_scale") ? ".scale"
                        : !strcmp(t->role, "mask")      ? ".mask"
                                                        : "";
-    km_npy a = {.type = set_type(t->role), .ndim = t->ndim, .data = (void *)t->data};
+    km_npy a = {.type = set_type(t), .ndim = t->ndim, .data = (void *)t->data};
     memcpy(a.dim, t->dim, sizeof t->dim);
     assert_int_equal(km_npy_set_count(&a, &error), 0);
     snprintf(file, sizeof file, "%s%s.npy", t->name, kind);

@@ -166,6 +166,40 @@ static void prelu_shapes(void **state)
     set_expect("forwardd", "ref", KM_EXIT_FAILED, "shape of 'y' is (2, 3), prelu needs (3, 2)");
 }
 
+/* A class is an index: one that is none must not reach a kernel. */
+static void classes_out_of_range(void **state)
+{
+    static const float logits[6];
+    static const double loss[] = {1.0986122886681098};
+    int64_t target[] = {2, -100};
+    const set_case c = {"loss",
+                        "cross_entropy",
+                        "forward",
+                        "",
+                        "\"y\": {\"kind\": \"mixed\", \"rtol\": 1e-5, \"atol\": 0}",
+                        {{"input", "x", logits, 2, {2, 3}},
+                         {"input", "target", target, 1, {2}},
+                         {"expected", "y", loss, 1, {1}}}};
+    static const int64_t bad[] = {3, -1, 100, -101};
+    (void)state;
+    set_put(&c);
+    set_expect(NULL, "ref", KM_EXIT_OK, "1 runs: 1 ok");
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        char message[120];
+        assert_int_equal(set_close(NULL), 0);
+        assert_int_equal(mkdir(set_folder, 0700), 0);
+        target[1] = bad[i];
+        set_put(&c);
+        snprintf(message, sizeof message,
+                 "target.npy: element 1 is %d: a class must be 0 or more and less than c = 3, or "
+                 "ignore_index = -100",
+                 (int)bad[i]);
+        set_expect(NULL, NULL, KM_EXIT_FAILED, message);
+    }
+    set_edit("loss", "\"params\": {}", "\"params\": {\"ignore_index\": -101}");
+    set_expect(NULL, "ref", KM_EXIT_OK, "1 runs: 1 ok");
+}
+
 /* Every name and number of a right case.json, damaged one at a time. */
 static void damaged_json(void **state)
 {
@@ -286,6 +320,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(wrong_class, set_open, set_close),
         cmocka_unit_test_setup_teardown(empty_alone_proves_nothing, set_open, set_close),
         cmocka_unit_test_setup_teardown(prelu_shapes, set_open, set_close),
+        cmocka_unit_test_setup_teardown(classes_out_of_range, set_open, set_close),
         cmocka_unit_test_setup_teardown(damaged_json, set_open, set_close),
         cmocka_unit_test_setup_teardown(missing_and_repeated_tensors, set_open, set_close),
         cmocka_unit_test_setup_teardown(damaged_files, set_open, set_close),
