@@ -1,42 +1,57 @@
-/* pool.h: how windows that slide over planes become runs of neighbouring vectors.
+/* pool.h: where windows lie, and the plan of a pooling pass.
  *
- * Forward: a band of rows is staged, padded, in scratch memory, with every stride-th row and column in
- * a place of its own. There the taps of neighbouring windows are neighbours, whatever the stride,
- * padding or dilation. Where windows are few, the rows of a plane follow each other without a gap, and
- * vectors run across them.
+ * A window's elements, and the windows of an element, are spans along each axis: the same loops then serve
+ * windows that slide, dilated ones and uneven grids. How the tensors are gone through is `how`:
+ *
+ *   POOL_BLOCKS   native tensors, whose lanes are channels (pool_lanes.h)
+ *   POOL_LANES    bands of V planes, transposed into lanes and back in scratch memory, any shape
+ *   POOL_ROWS     planes with long rows: lanes are neighbouring windows of a row (pool_rows.h)
+ *   POOL_PAIRS    narrow planes in windows of 2x2 that don't overlap (pool_pairs.h)
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KM_POOL_H
 #define KM_POOL_H
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "kernelmark.h"
 #include "vec.h"
 
-/* Bytes of scratch memory that a band may take: half of the first-level cache. */
-enum { KM_BAND_BYTES = 16 << 10, KM_MEMORIES = 12 };
+/* Bytes that the staged rows of a band should take: most of the first-level cache. */
+enum { KM_BAND_BYTES = 24 << 10, KM_MEMORIES = 12 };
 
+/* stride 0: an adaptive grid */
 typedef struct km_axis {
     int64_t in, out, kernel, stride, pad, dilation;
-    int64_t reach; /* of a window, in strides */
 } km_axis;
 
+/* from, from + step, ... */
+typedef struct km_span {
+    int32_t from, count;
+} km_span;
+
+typedef enum km_pool_how { POOL_LANES, POOL_BLOCKS, POOL_ROWS, POOL_PAIRS } km_pool_how;
+
 typedef struct km_pool {
+    km_pool_how how;
+    int max, backward;
     km_axis h, w;
-    int64_t planes, band;
-    int64_t line; /* elements from one staged row to the next */
-    int64_t phases_h, phases_w,
-        phase;             /* places for rows and columns; elements from one to the next */
-    int flat, by_product;  /* vectors run across rows; counts hold reciprocals, which are exact */
-    int64_t taps, *at;     /* where the taps of window 0 are staged */
-    int32_t *index;        /* ... and in the plane */
-    int32_t *base, *first; /* column, or place, of each window's tap 0, and of its first element */
-    float *count_h, *count_w; /* of elements that an average counts */
-    float *scratch;
-    int64_t scratch_each; /* elements, of each part */
-    int native;
-    int64_t channels;
+    int64_t images, channels, planes;
+    km_span *rows,
+        *columns; /* forward: elements of each window; backward: windows of each element */
+    int64_t step_h, step_w; /* of those spans */
+    float *scale_h,
+        *scale_w;   /* what an average multiplies by, of each window; zeros around scale_w */
+    int32_t *place; /* taps of a window in the plane, from its first; of row r at r place_line */
+    int64_t place_line;
+    /* Of POOL_ROWS: the column of each window's tap 0, and from there to its first element, or those of V
+     * elements; elements j stride + e lie in windows j + shift[e][.]; staged rows, and what comes before element 0. */
+    int32_t *column, *first;
+    int64_t *shift[2], shifts[2], line, left;
+    int64_t band;                /* rows of the result at a time */
+    float *scratch;              /* of each part: */
+    int64_t staged, result, all; /*   elements of a staged tensor, of a result, of all */
     void *memory[KM_MEMORIES];
     int memories;
     int64_t bytes;
@@ -65,232 +80,265 @@ static inline void km_pool_close(void *plan)
 
 static inline void km_pool_describe(const void *plan, km_kernel_info *info)
 {
-    info->workspace_bytes = ((const km_pool *)plan)->bytes;
+    const km_pool *p = plan;
+    static const char *const words[] = {"planes transposed into lanes", "blocks of channels",
+                                        "windows of a row in lanes", "2x2 windows in lanes"};
+    info->workspace_bytes = p->bytes;
+    strcpy(info->impl, words[p->how]);
 }
 
-static inline km_axis km_axis_of(const km_args *args, int which, km_slot input, km_slot output)
+/* ---- spans ---- */
+
+static inline int64_t km_floor_div(int64_t a, int64_t b)
 {
-    const km_case *c = args->params;
-    km_axis a = {.in = args->slot[input].dim[2 + which], .out = args->slot[output].dim[2 + which]};
-    a.kernel = c->dim[KM_DIM_R + which];
-    a.stride = (int64_t)c->attr[KM_STRIDE + which];
-    a.pad = (int64_t)c->attr[KM_PAD + which];
-    a.dilation = c->attr[KM_DILATION + which] > 1 ? (int64_t)c->attr[KM_DILATION + which] : 1;
+    return a / b - (a % b != 0 && (a < 0) != (b < 0));
+}
+
+static inline int64_t km_common_divisor(int64_t a, int64_t b)
+{
+    while (b) {
+        const int64_t rest = a % b;
+        a = b;
+        b = rest;
+    }
     return a;
 }
 
-static inline void km_pool_axes(km_pool *p, const km_args *args, km_axis h, km_axis w)
+/* The elements of window i. */
+static inline km_span km_elements(const km_axis *a, int64_t i)
 {
-    const km_slot slot = args->slot[KM_Y].ndim ? KM_Y : KM_GRAD_Y;
-    h.reach = (h.kernel - 1) * h.dilation / h.stride;
-    w.reach = (w.kernel - 1) * w.dilation / w.stride;
-    p->h = h;
-    p->w = w;
-    p->channels = args->slot[slot].dim[1];
-    p->planes = args->slot[slot].dim[0] * p->channels;
-    p->native = args->layout == KM_NATIVE;
-}
-
-/* ---- forward: open ---- */
-
-static inline int64_t km_phases(const km_axis *a)
-{
-    return a->dilation == 1 && a->kernel < a->stride ? a->kernel : a->stride;
-}
-
-/* Places and bands. Across rows only where that leaves fewer lanes idle. */
-static inline void km_pool_lay_out(km_pool *p)
-{
-    const int64_t row = p->w.out + p->w.reach;
-    p->flat = p->w.out % V != 0 && (p->w.reach == 0 ? p->w.out < 2 * V : 2 * p->w.out <= V);
-    p->line = p->flat ? row : (row + V - 1) / V * V;
-    p->phases_h = km_phases(&p->h);
-    p->phases_w = km_phases(&p->w);
-    p->band = KM_BAND_BYTES / 4 / (p->phases_h * p->phases_w * p->line) - p->h.reach;
-    p->band = p->band < 1 ? 1 : p->band > p->h.out ? p->h.out : p->band;
-    p->phase = ((p->band + p->h.reach) * p->line + 3 * V) / V * V;
-}
-
-static inline void km_pool_set_taps(km_pool *p)
-{
-    int64_t t = 0;
-    for (int64_t r = 0; r < p->h.kernel; r++)
-        for (int64_t s = 0; s < p->w.kernel; s++, t++) {
-            const int64_t i = r * p->h.dilation, j = s * p->w.dilation;
-            const int64_t place = i % p->h.stride * p->phases_w + j % p->w.stride;
-            p->at[t] = place * p->phase + i / p->h.stride * p->line + j / p->w.stride;
-            p->index[t] = (int32_t)(i * p->w.in + j);
-        }
-}
-
-/* The first tap that is no padding. */
-static inline int64_t km_first_tap(const km_axis *a, int64_t i)
-{
+    if (!a->stride) {
+        const int64_t from = i * a->in / a->out, to = ((i + 1) * a->in + a->out - 1) / a->out;
+        return (km_span){(int32_t)from, (int32_t)(to - from)};
+    }
     const int64_t start = i * a->stride - a->pad;
-    return start >= 0 ? start : start + (a->dilation - 1 - start) / a->dilation * a->dilation;
+    const int64_t before = start < 0 ? (a->dilation - 1 - start) / a->dilation : 0;
+    const int64_t inside = km_floor_div(a->in - 1 - start, a->dilation) + 1;
+    const int64_t end = inside < a->kernel ? inside : a->kernel;
+    return (km_span){(int32_t)(start + before * a->dilation), (int32_t)(end - before)};
 }
 
-/* Columns of a row of windows, or places of all windows of a plane. */
-static inline void km_pool_set_places(km_pool *p)
+/* The windows of element i, a step apart. */
+static inline km_span km_windows(const km_axis *a, int64_t i, int64_t step)
 {
-    for (int64_t i = 0; i < (p->flat ? p->h.out : 1); i++)
-        for (int64_t j = 0; j < p->w.out; j++) {
-            const int64_t h = p->flat ? i * p->h.stride - p->h.pad : 0;
-            const int64_t first_h = p->flat ? km_first_tap(&p->h, i) : 0;
-            p->base[i * p->line + j] = (int32_t)(h * p->w.in + j * p->w.stride - p->w.pad);
-            p->first[i * p->line + j] = (int32_t)(first_h * p->w.in + km_first_tap(&p->w, j));
+    if (!a->stride) { /* i + 1 > from and i < to, solved for the window */
+        const int64_t from = i * a->out / a->in, to = ((i + 1) * a->out + a->in - 1) / a->in;
+        return (km_span){(int32_t)from, (int32_t)(to - from)};
+    }
+    const int64_t early = i + a->pad - (a->kernel - 1) * a->dilation;
+    const int64_t last = (i + a->pad) / a->stride < a->out ? (i + a->pad) / a->stride : a->out - 1;
+    int64_t from = early <= 0 ? 0 : (early + a->stride - 1) / a->stride;
+    for (int64_t tries = 1; tries < step && (i + a->pad - from * a->stride) % a->dilation; tries++)
+        from++;
+    const int holds = from <= last && (i + a->pad - from * a->stride) % a->dilation == 0;
+    return (km_span){(int32_t)from, holds ? (int32_t)((last - from) / step) + 1 : 0};
+}
+
+static inline int64_t km_step(const km_axis *a, int backward)
+{
+    if (!a->stride)
+        return 1;
+    return backward ? a->dilation / km_common_divisor(a->stride, a->dilation) : a->dilation;
+}
+
+static inline km_span *km_spans(km_pool *p, const km_axis *a)
+{
+    const int64_t count = p->backward ? a->in : a->out, step = km_step(a, p->backward);
+    km_span *s = km_pool_memory(p, count, sizeof *s);
+    for (int64_t i = 0; s && a->out > 0 && i < count; i++)
+        s[i] = p->backward ? km_windows(a, i, step) : km_elements(a, i);
+    return s;
+}
+
+/* ---- bands ---- */
+
+/* What rows [from, to) of the result take from: rows [first, end) of the other tensor. */
+static inline void km_sources(const km_pool *p, int64_t from, int64_t to, int64_t *first,
+                              int64_t *end)
+{
+    *first = INT64_MAX;
+    *end = 0;
+    for (int64_t i = from; i < to; i++) {
+        const km_span s = p->rows[i];
+        const int64_t last = s.from + (s.count - 1) * p->step_h + 1;
+        if (s.count > 0) {
+            *first = s.from < *first ? s.from : *first;
+            *end = last > *end ? last : *end;
         }
+    }
+    *first = *first < *end ? *first : *end;
 }
 
-/* Everything but counts; -1 when out of memory. */
-static inline int km_pool_prepare(km_pool *p, const km_args *args)
+static inline int64_t km_most_sources(const km_pool *p, int64_t rows)
 {
-    const int parts = args->threads > 1 ? args->threads : 1;
-    km_pool_lay_out(p);
-    const int64_t places = (p->flat ? p->h.out : 1) * p->line + V;
-    const int64_t staged = p->phases_h * p->phases_w * p->phase;
-    p->taps = p->h.kernel * p->w.kernel;
-    p->scratch_each = staged + 2 * (p->band * p->line + 2 * V) / V * V + V;
-    p->at = km_pool_memory(p, p->taps, sizeof *p->at);
-    p->index = km_pool_memory(p, p->taps, sizeof *p->index);
-    p->base = km_pool_memory(p, places, sizeof *p->base);
-    p->first = km_pool_memory(p, places, sizeof *p->first);
-    p->scratch = km_pool_memory(p, p->scratch_each * parts, sizeof *p->scratch);
-    if (!p->at || !p->index || !p->base || !p->first || !p->scratch)
-        return -1;
-    km_pool_set_taps(p);
-    km_pool_set_places(p);
+    int64_t most = 0, first, end;
+    for (int64_t from = 0; from < rows; from += p->band) {
+        km_sources(p, from, from + p->band < rows ? from + p->band : rows, &first, &end);
+        most = end - first > most ? end - first : most;
+    }
+    return most;
+}
+
+/* Bands of equal height that fit into the cache, whose rows take so many floats. */
+static inline void km_set_band(km_pool *p, int64_t line_in, int64_t line_out)
+{
+    const int64_t rows = p->backward ? p->h.in : p->h.out;
+    for (int64_t bands = 1;; bands += 1 + bands / 4) {
+        p->band = (rows + bands - 1) / bands;
+        const int64_t floats = km_most_sources(p, rows) * line_in + p->band * line_out;
+        if (p->band <= 1 || floats * 4 <= KM_BAND_BYTES)
+            return;
+    }
+}
+
+static inline int km_set_scratch(km_pool *p, int parts)
+{
+    const int staged = p->max && p->backward ? 2 : 1, results = p->max && !p->backward ? 2 : 1;
+    p->all = staged * p->staged + results * p->result;
+    p->scratch = km_pool_memory(p, p->all * parts, sizeof *p->scratch);
+    return p->scratch ? 0 : -1;
+}
+
+static inline int km_set_lanes(km_pool *p, int parts)
+{
+    const int64_t in = p->backward ? p->w.out : p->w.in, out = p->backward ? p->w.in : p->w.out;
+    km_set_band(p, (p->max && p->backward ? 2 : 1) * in * V,
+                (p->max && !p->backward ? 2 : 1) * out * V);
+    p->staged = (km_most_sources(p, p->backward ? p->h.in : p->h.out) * in + V) * V;
+    p->result = (p->band * out + V) * V;
+    return km_set_scratch(p, parts);
+}
+
+/* ---- rows ---- */
+
+/* Ascending windows are descending taps. */
+static inline int km_set_shifts(km_pool *p)
+{
+    const km_axis *w = &p->w;
+    for (int e = 0; e < w->stride; e++) {
+        int64_t *shift = p->shift[e] = km_pool_memory(p, w->kernel, sizeof *shift);
+        for (int64_t t = w->kernel - 1; shift && t >= 0; t--) {
+            const int64_t at = e + w->pad - t * w->dilation;
+            if (at % w->stride == 0)
+                shift[p->shifts[e]++] = at / w->stride;
+        }
+        if (!shift)
+            return -1;
+    }
     return 0;
 }
 
-/* ---- forward: staging ---- */
-
-/* The columns of one place: element i is column i stride + offset. */
-typedef struct km_columns {
-    int64_t from, to; /* i of those that exist and are wanted */
-    int64_t column;   /* of `from` */
-} km_columns;
-
-KM_INLINE km_columns km_columns_of(const km_axis *a, int64_t place, int64_t wanted)
+/* How far vectors reach: the elements before the row, and all with those behind. */
+static inline void km_set_reach(km_pool *p)
 {
-    const int64_t offset = place - a->pad,
-                  from = offset < 0 ? (a->stride - 1 - offset) / a->stride : 0;
-    const int64_t end = (a->in - offset + a->stride - 1) / a->stride;
-    km_columns c = {from, end < wanted ? end : wanted, from * a->stride + offset};
-    c.to = c.to < c.from ? c.from : c.to;
-    return c;
-}
-
-static inline void km_fill_pad(float *to, int64_t from, int64_t end, vf pad)
-{
-    for (int64_t i = from; i < end; i += V)
-        v_store_n(to + i, pad, end - i);
-}
-
-/* Nonzero if a NaN was among them. What is stored beyond n is overwritten later or never looked at. */
-KM_INLINE int km_copy(float *to, const float *x, int64_t n)
-{
-    int nan = 0;
-    for (int64_t i = 0; i < n; i += V) {
-        const vf a = v_load_n(x + i, n - i);
-        nan |= v_any(v_unordered(a, a));
-        v_store(to + i, a);
+    const km_axis *w = &p->w;
+    const int64_t taps = (w->kernel - 1) * w->dilation,
+                  groups = (w->in + w->stride - 1) / w->stride;
+    if (p->backward) {
+        p->left = (taps + w->stride - 1) / w->stride;
+        p->line = p->left + (groups > V ? groups : V) + (w->pad + w->stride - 1) / w->stride;
+        p->line = p->line > p->left + w->out ? p->line : p->left + w->out;
+        const int apart = w->kernel == w->stride && !w->pad && w->in == w->kernel * w->out;
+        p->staged = !p->max || !apart;
+    } else {
+        const int64_t last = (w->out - V) * w->stride + taps;
+        p->line = w->stride == 1 ? last + V : last - last % 2 + 2 * V;
+        p->staged = w->pad > 0 || p->line > w->in;
+        p->line = p->line > w->pad + w->in ? p->line : w->pad + w->in;
     }
-    return nan;
+    p->line = (p->line + V - 1) / V * V;
 }
 
-/* n elements of x, alternately to both places. */
-KM_INLINE int km_copy_pairs(float *even, float *odd, const float *x, int64_t n)
+/* Padding is written here and never again. */
+static inline int km_set_rows(km_pool *p, int parts)
 {
-    int nan = 0;
-    int64_t i = 0;
-    for (; i + 2 * V <= n; i += 2 * V) {
-        const vf a = v_load(x + i), b = v_load(x + i + V);
-        nan |= v_any(v_unordered(a, b));
-        v_store(even + i / 2, v_even(a, b));
-        v_store(odd + i / 2, v_odd(a, b));
+    const int64_t columns = p->backward ? V : p->w.out;
+    km_set_reach(p);
+    p->column = km_pool_memory(p, columns, sizeof *p->column);
+    p->first = km_pool_memory(p, columns, sizeof *p->first);
+    if (!p->column || !p->first || (p->backward && km_set_shifts(p)))
+        return -1;
+    for (int64_t j = 0; j < columns; j++) {
+        p->column[j] = (int32_t)(j * p->w.stride - (p->backward ? 0 : p->w.pad));
+        p->first[j] = p->backward ? 0 : p->columns[j].from - p->column[j];
     }
-    if (i < n) {
-        const vf a = v_load_n(x + i, n - i);
-        const vf b = v_load_n(x + i + V, n - i > V ? n - i - V : 0);
-        nan |= v_any(v_unordered(a, b));
-        v_store(even + i / 2, v_even(a, b));
-        v_store(odd + i / 2, v_odd(a, b));
-    }
-    return nan;
+    km_set_band(p, p->staged ? (p->max && p->backward ? 2 : 1) * p->line : 0, 0);
+    p->staged *= km_most_sources(p, p->backward ? p->h.in : p->h.out) * p->line + V;
+    if (km_set_scratch(p, parts))
+        return -1;
+    for (int64_t i = 0; p->max && !p->backward && i < p->all * parts; i++)
+        p->scratch[i] = -INFINITY;
+    return 0;
 }
 
-static inline int km_copy_every(float *to, const float *x, int64_t n, int64_t stride)
+/* ---- open ---- */
+
+static inline km_axis km_axis_of(const km_args *args, int which, int backward)
 {
-    int nan = 0;
-    for (int64_t i = 0; i < n; i++) {
-        to[i] = x[i * stride];
-        nan |= to[i] != to[i];
-    }
-    return nan;
+    const km_case *c = args->params;
+    const km_tensor *x = &args->slot[backward ? KM_GRAD_X : KM_X];
+    const km_tensor *y = &args->slot[backward ? KM_GRAD_Y : KM_Y];
+    const double dilation = c->attr[KM_DILATION + which];
+    return (km_axis){.in = x->dim[2 + which],
+                     .out = y->dim[2 + which],
+                     .kernel = c->dim[KM_DIM_R + which],
+                     .stride = (int64_t)c->attr[KM_STRIDE + which],
+                     .pad = (int64_t)c->attr[KM_PAD + which],
+                     .dilation = dilation > 1 ? (int64_t)dilation : 1};
 }
 
-/* One row of x, or of padding (NULL), to its places. */
-KM_INLINE int km_stage_row(const km_pool *p, float *to, const float *x, vf pad)
+/* Long rows in place; blocks where few lanes would be idle. */
+static inline km_pool_how km_pool_choose(const km_pool *p, km_layout layout)
 {
-    const int64_t wanted = p->w.out + p->w.reach, stride = p->w.stride;
-    km_columns c[2];
-    int nan = 0;
-    for (int64_t b = 0; b < p->phases_w; b++) {
-        c[b % 2] = km_columns_of(&p->w, b, wanted);
-        const km_columns *own = &c[b % 2];
-        if (x && stride == 1)
-            nan |= km_copy(to + own->from, x + own->column, own->to - own->from);
-        else if (x && (stride != 2 || p->phases_w != 2))
-            nan |= km_copy_every(to + b * p->phase + own->from, x + own->column,
-                                 own->to - own->from, stride);
-    }
-    if (x && stride == 2 && p->phases_w == 2) {
-        const int odd = c[0].column != 0; /* the place that column 1 goes to */
-        const int64_t n = c[0].to - c[0].from + c[1].to - c[1].from;
-        nan |= km_copy_pairs(to + odd * p->phase + c[odd].from, to + !odd * p->phase + c[!odd].from,
-                             x, n > p->w.in ? p->w.in : n);
-    }
-    for (int64_t b = 0; b < p->phases_w; b++) {
-        const km_columns own = km_columns_of(&p->w, b, wanted);
-        km_fill_pad(to + b * p->phase, 0, x ? own.from : wanted, pad);
-        if (x)
-            km_fill_pad(to + b * p->phase, own.to, wanted, pad);
-    }
-    return nan;
+    const int64_t padded = (p->channels + V - 1) / V * V;
+    const int slides = p->w.stride == 1 || p->w.stride == 2;
+    if (layout == KM_NATIVE && p->channels * 4 >= padded * 3)
+        return POOL_BLOCKS;
+    return slides && p->w.in >= V && p->w.out >= V && p->w.kernel <= 4 * V ? POOL_ROWS : POOL_LANES;
 }
 
-/* What windows of rows [from, from + n) need of a plane; nonzero if there is a NaN. */
-KM_INLINE int km_stage(const km_pool *p, float *scratch, const float *x, int64_t from, int64_t n,
-                       vf pad)
+static inline int km_set_places(km_pool *p)
 {
-    const int64_t last = (n - 1) * p->h.stride + (p->h.kernel - 1) * p->h.dilation;
-    int nan = 0;
-    for (int64_t i = 0; i < n + p->h.reach; i++)
-        for (int64_t a = 0; a < p->phases_h && i * p->h.stride + a <= last; a++) {
-            const int64_t h = (from + i) * p->h.stride + a - p->h.pad;
-            const float *row = h >= 0 && h < p->h.in ? x + h * p->w.in : 0;
-            nan |= km_stage_row(p, scratch + a * p->phases_w * p->phase + i * p->line, row, pad);
-        }
-    return nan;
+    int64_t rows = 0;
+    for (int64_t i = 0; i < p->h.out; i++)
+        rows = p->rows[i].count > rows ? p->rows[i].count : rows;
+    p->place_line = p->how == POOL_ROWS ? p->w.kernel : 0;
+    for (int64_t j = 0; j < p->w.out; j++)
+        p->place_line = p->columns[j].count > p->place_line ? p->columns[j].count : p->place_line;
+    p->place = km_pool_memory(p, rows * p->place_line, sizeof *p->place);
+    for (int64_t t = 0; p->place && t < rows * p->place_line; t++)
+        p->place[t] =
+            (int32_t)(t / p->place_line * p->step_h * p->w.in + t % p->place_line * p->step_w);
+    return p->place ? 0 : -1;
 }
 
-/* Rows of `line` elements, without the gaps; of any element of four bytes. */
-static inline void km_close_gaps(const km_pool *p, float *y, const float *from, int64_t rows)
+/* Of axes h and w. What averages multiply by is set by their own open. */
+static inline const char *km_pool_open(const km_args *args, int max, int backward,
+                                       const km_axis axes[2], km_pool **out)
 {
-    for (int64_t i = 0; i < rows; i++)
-        for (int64_t j = 0; j < p->w.out; j += V)
-            v_store_n(y + i * p->w.out + j, v_load_n(from + i * p->line + j, p->w.out - j),
-                      p->w.out - j);
-}
-
-/* The planes [from, to) of a part. */
-static inline void km_pool_range(const km_pool *p, int64_t count, int parts, int part,
-                                 int64_t *from, int64_t *to)
-{
-    (void)p;
-    *from = count * part / parts;
-    *to = count * (part + 1) / parts;
+    const km_tensor *x = &args->slot[backward ? KM_GRAD_X : KM_X];
+    const int parts = args->threads > 1 ? args->threads : 1;
+    km_pool *p = calloc(1, sizeof *p);
+    *out = p;
+    if (!p)
+        return "out of memory";
+    *p = (km_pool){.max = max, .backward = backward, .h = axes[0], .w = axes[1]};
+    p->images = x->dim[0];
+    p->channels = x->dim[1];
+    p->planes = p->images * p->channels;
+    p->step_h = km_step(&p->h, backward);
+    p->step_w = km_step(&p->w, backward);
+    p->how = km_pool_choose(p, args->layout);
+    p->rows = km_spans(p, &p->h);
+    p->columns = km_spans(p, &p->w);
+    const int failed = !p->rows || !p->columns || (max && !backward && km_set_places(p)) ||
+                       (p->how == POOL_ROWS && km_set_rows(p, parts)) ||
+                       (p->how == POOL_LANES && km_set_lanes(p, parts));
+    if (!failed)
+        return 0;
+    km_pool_close(p);
+    *out = 0;
+    return "out of memory";
 }
 
 #endif

@@ -5,6 +5,7 @@
  *
  *   vf, vm, V        vector of float, mask, number of lanes
  *   v_load_n, v_store_n   the first min(n, V) lanes, n >= 0; memory beyond is never touched
+ *   v_load_within(p, from, to, other)   lanes [from, to), of which only those are touched; the rest of other
  *   v_stream         past the caches where the ISA can; p aligned to sizeof(vf); v_fence after
  *   v_stream_pays()  whether that is faster, for one core at a time, where no cache holds p
  *   v_fma(a, b, c)   a b + c;  v_fms  a b - c;  v_fnma  c - a b;  one rounding each
@@ -27,6 +28,7 @@
  *   v_largest        of all lanes, none of them NaN
  *   v_not_le         true where an operand is NaN;  v_unordered  only there
  *   vi               vector of int32_t, as many lanes as vf and under the same masks
+ *   vi_bits(a)       the bits of a, which v_load and v_store pass on whatever they are
  *   v_even, v_odd    of the 2V elements a, b;  v_zip_low, v_zip_high  the way back
  *   vw               a vector of sums in double;  vw_round  as float, rounded once;  vw_sum  of all lanes
  *   vw_of            of V floats;  vw_set, vw_load, vw_store, vw_plus, vw_minus;  vw_muladd(a, b, c)  a b + c

@@ -89,7 +89,6 @@ KM_INLINE void v_transpose(vf a[V])
         a[j] = b[j];
 }
 
-/* The even ones of 2 V neighbours. */
 /* ---- arithmetic ---- */
 
 KM_INLINE vf v_set(float a)
@@ -272,6 +271,15 @@ KM_INLINE double v_sum(vf a)
     return _mm_cvtsd_f64(_mm_add_sd(q, _mm_unpackhi_pd(q, q)));
 }
 
+/* ---- parts of vectors ---- */
+
+KM_INLINE vf v_load_within(const float *p, int64_t from, int64_t to, vf other)
+{
+    const __m256i before = v_lanes(from < 0 ? 0 : from);
+    const __m256i mask = _mm256_andnot_si256(before, v_lanes(to < 0 ? 0 : to));
+    return _mm256_blendv_ps(other, _mm256_maskload_ps(p, mask), _mm256_castsi256_ps(mask));
+}
+
 /* ---- masks, whole numbers, pairs, sums in double ---- */
 
 typedef __m256i vi;
@@ -299,6 +307,11 @@ KM_INLINE vm v_and(vm a, vm b)
     return _mm256_and_ps(a, b);
 }
 
+KM_INLINE vm v_or(vm a, vm b)
+{
+    return _mm256_or_ps(a, b);
+}
+
 KM_INLINE vi vi_load(const int32_t *p)
 {
     return _mm256_loadu_si256((const __m256i *)p);
@@ -322,6 +335,11 @@ KM_INLINE void vi_store_n(int32_t *p, vi a, int64_t n)
 KM_INLINE vi vi_set(int32_t a)
 {
     return _mm256_set1_epi32(a);
+}
+
+KM_INLINE vi vi_bits(vf a)
+{
+    return _mm256_castps_si256(a);
 }
 
 KM_INLINE vi vi_add(vi a, vi b)

@@ -90,7 +90,6 @@ KM_INLINE void v_transpose(vf a[V])
     }
 }
 
-/* The even ones of 2 V neighbours. */
 /* ---- arithmetic ---- */
 
 KM_INLINE vf v_set(float a)
@@ -262,6 +261,13 @@ KM_INLINE double v_sum(vf a)
     return _mm512_reduce_add_pd(_mm512_add_pd(lo, hi));
 }
 
+/* ---- parts of vectors ---- */
+
+KM_INLINE vf v_load_within(const float *p, int64_t from, int64_t to, vf other)
+{
+    return _mm512_mask_loadu_ps(other, v_lanes(to < 0 ? 0 : to) & ~v_lanes(from < 0 ? 0 : from), p);
+}
+
 /* ---- masks, whole numbers, pairs, sums in double ---- */
 
 typedef __m512i vi;
@@ -289,6 +295,11 @@ KM_INLINE vm v_and(vm a, vm b)
     return a & b;
 }
 
+KM_INLINE vm v_or(vm a, vm b)
+{
+    return a | b;
+}
+
 KM_INLINE vi vi_load(const int32_t *p)
 {
     return _mm512_loadu_si512(p);
@@ -312,6 +323,11 @@ KM_INLINE void vi_store_n(int32_t *p, vi a, int64_t n)
 KM_INLINE vi vi_set(int32_t a)
 {
     return _mm512_set1_epi32(a);
+}
+
+KM_INLINE vi vi_bits(vf a)
+{
+    return _mm512_castps_si512(a);
 }
 
 KM_INLINE vi vi_add(vi a, vi b)

@@ -86,7 +86,6 @@ KM_INLINE void v_transpose(vf a[V])
     a[3] = vcombine_f32(vget_high_f32(x.val[1]), vget_high_f32(y.val[1]));
 }
 
-/* The even ones of 2 V neighbours. */
 /* ---- arithmetic ---- */
 
 KM_INLINE vf v_set(float a)
@@ -260,6 +259,23 @@ KM_INLINE double v_sum(vf a)
     return vgetq_lane_f64(s, 0) + vgetq_lane_f64(s, 1);
 }
 
+/* ---- parts of vectors ---- */
+
+KM_INLINE vf v_load_within(const float *p, int64_t from, int64_t to, vf other)
+{
+    if (from <= 0 && to >= V)
+        return vld1q_f32(p);
+    if (from <= 0 && 0 < to)
+        other = vld1q_lane_f32(p, other, 0);
+    if (from <= 1 && 1 < to)
+        other = vld1q_lane_f32(p + 1, other, 1);
+    if (from <= 2 && 2 < to)
+        other = vld1q_lane_f32(p + 2, other, 2);
+    if (from <= 3 && 3 < to)
+        other = vld1q_lane_f32(p + 3, other, 3);
+    return other;
+}
+
 /* ---- masks, whole numbers, pairs, sums in double ---- */
 
 typedef int32x4_t vi;
@@ -287,6 +303,11 @@ KM_INLINE vm v_and(vm a, vm b)
     return vandq_u32(a, b);
 }
 
+KM_INLINE vm v_or(vm a, vm b)
+{
+    return vorrq_u32(a, b);
+}
+
 KM_INLINE vi vi_load(const int32_t *p)
 {
     return vld1q_s32(p);
@@ -310,6 +331,11 @@ KM_INLINE void vi_store_n(int32_t *p, vi a, int64_t n)
 KM_INLINE vi vi_set(int32_t a)
 {
     return vdupq_n_s32(a);
+}
+
+KM_INLINE vi vi_bits(vf a)
+{
+    return vreinterpretq_s32_f32(a);
 }
 
 KM_INLINE vi vi_add(vi a, vi b)
