@@ -80,32 +80,39 @@ static void copy(float *to, const float *from, int64_t pixels, int64_t step)
         v_store(to + i * V, v_load(from + i * step * V));
 }
 
-/* A row of results, of which those of [begin, end) have their operand inside the input. */
+/* Division takes longer than copying a short row does, so not by 1. */
+static int64_t divided(int64_t a, int64_t step)
+{
+    return step == 1 ? a : a / step;
+}
+
+/* A row of operands, of which those of [begin, end) lie inside the input. */
 static void copy_row(const km_conv_taps *w, const float *x, int64_t column, float *to)
 {
-    const int64_t last = w->in - 1 - column;
-    int64_t begin = column < 0 ? km_min64(w->out, km_ceil_div(-column, w->step)) : 0;
-    int64_t end = last < 0 ? 0 : km_min64(w->out, last / w->step + 1);
+    const int64_t last = w->in - 1 - column, width = km_conv_width(w);
+    int64_t begin = column < 0 ? km_min64(width, divided(w->step - 1 - column, w->step)) : 0;
+    int64_t end = last < 0 ? 0 : km_min64(width, divided(last, w->step) + 1);
     if (end < begin)
         begin = end = 0;
     zero(to, begin);
     copy(to + begin * V, x + (column + begin * w->step) * V, end - begin, w->step);
-    zero(to + end * V, w->out - end);
+    zero(to + end * V, width - end);
 }
 
 static void fill_copy(const km_conv_block *b, const float *x, int64_t start, int64_t column,
                       float *to)
 {
     const km_conv_taps *h = b->h, *w = b->w;
+    const int64_t width = km_conv_width(w);
     int64_t image = b->row / h->out, i = b->row % h->out;
-    for (int64_t left = b->rows + h->extra; left > 0; left--, i++, to += w->out * V) {
+    for (int64_t left = b->rows + h->extra; left > 0; left--, i++, to += width * V) {
         if (i == h->out && !h->extra) {
             image++;
             i = 0;
         }
         const int64_t at = start + i * h->step;
         if (at < 0 || at >= h->in)
-            zero(to, w->out);
+            zero(to, width);
         else
             copy_row(w, x + image * b->image + at * w->in * V, column, to);
     }

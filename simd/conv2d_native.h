@@ -36,8 +36,7 @@ static inline int64_t km_conv_blocked_count(const km_conv_blocked *b)
 void km_conv_to_blocks(const km_conv_blocked *b, const float *plain, float *blocked);
 void km_conv_from_blocks(const km_conv_blocked *b, const float *blocked, float *plain);
 
-/* km_conv_fill for blocked sources: copies `blocks` blocks of channels, whose planes start plane * V floats apart.
- * Only whole rows of results: b->w->extra is 0. */
+/* km_conv_fill for blocked sources: copies `blocks` blocks of channels, whose planes start plane * V floats apart. */
 void km_conv_fill_blocks(const km_conv_block *b, const float *x, int64_t blocks, float *planes);
 
 /* ---- tiles ---- */

@@ -1,0 +1,182 @@
+/* conv2d_native_run.c: blocks of forward and backward_data over blocked tensors. Some blocks at a time are copied
+ * and pass by one tile of weights after the other, all pixels by each. SPDX-License-Identifier: Apache-2.0 */
+#include "conv2d_native_plan.h"
+#include "conv2d_native_tile.h"
+
+typedef km_conv_native_plan plan;
+typedef km_conv_native_stage stage;
+
+/* Vectors of channels of the result from first_tile to last_tile, in blocks first_block to last_block. */
+typedef struct job {
+    const plan *p;
+    const stage *s;
+    int64_t first_block, last_block, first_tile, last_tile;
+    const float *x, *weights, *bias; /* of the group; bias may be NULL */
+    float *y, *copies;
+    int64_t *to; /* where pixels lie in the result */
+} job;
+
+static km_conv_block block_of(const job *j, int64_t block)
+{
+    const plan *p = j->p;
+    const stage *s = j->s;
+    km_conv_block b =
+        km_conv_block_of(&s->cut, &s->h, &s->w, block / s->cut.blocks, block % s->cut.blocks);
+    b.plane = p->source_plane;
+    b.image = p->shape.groups * km_ceil_div(p->sources, p->unit) * p->source_plane * p->step;
+    return b;
+}
+
+static void find_pixels(const plan *p, const stage *s, const km_conv_block *b, int64_t *to)
+{
+    const int64_t image = p->shape.groups * km_conv_blocks_of(p->results) * p->result_plane;
+    int64_t n = b->first_image, i = b->first_row;
+    for (int64_t row = 0; row < b->rows; row++, i++) {
+        if (i == s->h.out) {
+            n++;
+            i = 0;
+        }
+        const int64_t at = n * image + s->to + i * s->to_row;
+        for (int64_t c = 0; c < s->w.out; c++)
+            *to++ = (at + c * s->to_column) * V;
+    }
+}
+
+/* The tiles of pixels that are neighbours in x. */
+static void run_pixels(const plan *p, km_conv_pixels *t, const float *x, const int64_t *to,
+                       int64_t pixels, int vectors)
+{
+    const int64_t tiles = km_ceil_div(pixels, TILE_ROWS), step = p->step;
+    int64_t from = 0;
+    for (int64_t i = 1; i <= tiles; i++) {
+        const int64_t end = km_conv_tile_start(pixels, TILE_ROWS, i);
+        t->x = x + from * step;
+        t->to = to + from;
+        km_conv_pixels_any(t, vectors, (int)(end - from), step != V);
+        from = end;
+    }
+}
+
+/* Rows of copies that taps share end in what no result needs. */
+static void run_block(const job *j, km_conv_pixels *t, const km_conv_block *b, const float *x,
+                      const int64_t *to, int vectors)
+{
+    const int64_t width = km_conv_width(b->w), out = b->w->out;
+    if (width == out) {
+        run_pixels(j->p, t, x, to, b->rows * out, vectors);
+        return;
+    }
+    for (int64_t i = 0; i < b->rows; i++)
+        run_pixels(j->p, t, x + i * width * j->p->step, to + i * out, out, vectors);
+}
+
+static const float *source_of(const job *j, const km_conv_block *b, int64_t i, int64_t channel)
+{
+    const plan *p = j->p;
+    const stage *s = j->s;
+    const float *x = j->x + channel / p->unit * p->source_plane * p->step;
+    if (!s->in_place)
+        return j->copies + i * s->copy;
+    return x + b->first_image * b->image + b->first_row * b->w->in * p->step;
+}
+
+static void copy_blocks(const job *j, int64_t channel, int64_t channels)
+{
+    const plan *p = j->p;
+    const float *x = j->x + channel / p->unit * p->source_plane * p->step;
+    for (int64_t i = j->first_block; i < j->last_block && !j->s->in_place; i++) {
+        const km_conv_block b = block_of(j, i);
+        float *to = j->copies + (i - j->first_block) * j->s->copy;
+        if (p->step == V)
+            km_conv_fill_blocks(&b, x, km_ceil_div(channels, V), to);
+        else
+            km_conv_fill_placed(&b, x, channels, to);
+    }
+}
+
+/* One tile of weights by all pixels. */
+static void run_tile(const job *j, km_conv_pixels *t, int64_t channel, int vectors)
+{
+    const int64_t table = j->s->cut.rows * j->s->w.out;
+    for (int64_t i = j->first_block; i < j->last_block; i++) {
+        const int64_t at = i - j->first_block;
+        const km_conv_block b = block_of(j, i);
+        run_block(j, t, &b, source_of(j, &b, at, channel), j->to + at * table, vectors);
+    }
+}
+
+/* Channels of the source from `channel` on. */
+static void run_chunk(const job *j, int64_t channel, int64_t channels)
+{
+    const plan *p = j->p;
+    const int64_t taps = km_conv_native_taps(j->s), all = km_conv_blocks_of(p->results);
+    km_conv_pixels t = {.offset = j->s->offset, .add = channel > 0, .lanes = V};
+    t.y_vector = p->result_plane * V;
+    t.terms = km_ceil_div(channels, p->unit) * taps;
+    t.full = channels / p->unit * taps;
+    t.last = channels % p->unit;
+    copy_blocks(j, channel, channels);
+    for (int64_t i = j->first_tile; i < j->last_tile; i++) {
+        const int64_t from = km_conv_tile_start(all, TILE_VECTORS, i);
+        const int64_t vectors = km_conv_tile_start(all, TILE_VECTORS, i + 1) - from;
+        t.w = j->weights + (from * p->sources + channel * vectors) * taps * V;
+        t.y = j->y + from * t.y_vector;
+        t.bias = j->bias ? j->bias + from * V : NULL;
+        if (from + vectors == all)
+            t.lanes = p->results - (all - 1) * V;
+        run_tile(j, &t, channel, (int)vectors);
+    }
+}
+
+static void run_blocks(const job *j)
+{
+    const int64_t chunk = j->s->chunk * j->p->unit;
+    const int64_t table = j->s->cut.rows * j->s->w.out;
+    for (int64_t i = j->first_block; i < j->last_block; i++) {
+        const km_conv_block b = block_of(j, i);
+        find_pixels(j->p, j->s, &b, j->to + (i - j->first_block) * table);
+    }
+    for (int64_t c = 0; c < j->p->sources; c += chunk)
+        run_chunk(j, c, km_min64(chunk, j->p->sources - c));
+}
+
+/* ---- parts ---- */
+
+/* Cuts of blocks are neighbours, then blocks, then groups. */
+static void run_unit(const plan *p, const km_args *args, const stage *s, int64_t unit, int64_t part)
+{
+    const int64_t blocks = km_conv_native_blocks(s), units = km_ceil_div(blocks, s->together);
+    const int64_t cut = unit % p->cuts, group = unit / p->cuts / units, i = unit / p->cuts % units;
+    const int64_t sources = km_ceil_div(p->sources, p->unit), all = km_conv_blocks_of(p->results);
+    const int64_t tiles = km_ceil_div(all, TILE_VECTORS);
+    const km_conv_filters f = km_conv_native_filters(p, s);
+    const float *bias = args->slot[KM_BIAS].count ? args->slot[KM_BIAS].data : NULL;
+    job j = {.p = p, .s = s, .first_block = blocks * i / units};
+    j.last_block = blocks * (i + 1) / units;
+    j.first_tile = tiles * cut / p->cuts;
+    j.last_tile = tiles * (cut + 1) / p->cuts;
+    j.x = (const float *)args->slot[p->source].data + group * sources * p->source_plane * p->step;
+    j.y = (float *)args->slot[p->result].data + group * all * p->result_plane * V;
+    j.weights =
+        (const float *)args->slot[KM_WEIGHT].data + s->weights + group * km_conv_filters_count(&f);
+    j.bias = bias && p->result == KM_Y ? bias + group * p->results : NULL;
+    j.copies = p->copies + part * p->copies_each;
+    j.to = p->tables + part * p->table_each;
+    run_blocks(&j);
+}
+
+void km_conv_native_part(const km_args *args, int phase, int part)
+{
+    const plan *p = args->plan;
+    int64_t units = 0, first = 0;
+    for (int64_t i = 0; i < p->stages; i++)
+        units += km_conv_native_units(p, &p->stage[i]);
+    const int64_t from = units * part / p->parts, end = units * (part + 1) / p->parts;
+    for (int64_t i = 0; i < p->stages && phase == 0; i++) {
+        const stage *s = &p->stage[i];
+        const int64_t all = km_conv_native_units(p, s), last = km_min64(end - first, all);
+        for (int64_t u = km_max64(from - first, 0); u < last; u++)
+            run_unit(p, args, s, u, part);
+        first += all;
+    }
+}
