@@ -134,7 +134,15 @@ static void from_native(void *plan_, km_slot slot, const void *native, void *pla
     L(mse_loss, forward)                                                                           \
     L(mse_loss, backward)                                                                          \
     L(flatten, forward)                                                                            \
-    L(flatten, backward)
+    L(flatten, backward)                                                                           \
+    L(sgd, step)                                                                                   \
+    L(sgd_momentum, step)                                                                          \
+    L(nag, step)                                                                                   \
+    L(adagrad, step)                                                                               \
+    L(rmsprop, step)                                                                               \
+    L(adam, step)                                                                                  \
+    L(adamw, step)                                                                                 \
+    L(ewma, step)
 
 /* open must know which op it is for: one entry point per op and pass. */
 #define ENTRY(op, pass)                                                                            \

@@ -8,6 +8,7 @@
  *   v_stream         past the caches where the ISA can; p aligned to sizeof(vf); v_fence after
  *   v_stream_pays()  whether that is faster, for one core at a time, where no cache holds p
  *   v_fma(a, b, c)   a b + c;  v_fms  a b - c;  v_fnma  c - a b;  one rounding each
+ *   v_fast_rcp, v_fast_rsqrt   within 6 ulp, of normal numbers
  *   v_min, v_max     (c, x): x unless c is smaller (larger), so a NaN or -0 in x stays
  *   v_gt, v_lt       false where an operand is NaN
  *   v_gt_bits, v_max_bits   of the bits as unsigned numbers: 0 <= a <= c and no NaN, at one go
@@ -28,7 +29,8 @@
  *   v_not_le         true where an operand is NaN;  v_unordered  only there
  *   vi               vector of int32_t, as many lanes as vf and under the same masks
  *   v_even, v_odd    of the 2V elements a, b;  v_zip_low, v_zip_high  the way back
- *   vw               a vector of sums in double;  vw_round  as float, rounded once
+ *   vw               a vector of sums in double;  vw_round  as float, rounded once;  vw_sum  of all lanes
+ *   vw_fma(a, b, c)  c + a b, of floats a, b, in double
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KM_VEC_H
 #define KM_VEC_H

@@ -116,6 +116,11 @@ KM_INLINE vf v_div(vf a, vf b)
     return _mm256_div_ps(a, b);
 }
 
+KM_INLINE vf v_sqrt(vf a)
+{
+    return _mm256_sqrt_ps(a);
+}
+
 KM_INLINE vf v_fma(vf a, vf b, vf c)
 {
     return _mm256_fmadd_ps(a, b, c);
@@ -129,6 +134,19 @@ KM_INLINE vf v_fms(vf a, vf b, vf c)
 KM_INLINE vf v_fnma(vf a, vf b, vf c)
 {
     return _mm256_fnmadd_ps(a, b, c);
+}
+
+/* 11 bits and one step of Newton's: within 6 ulp of normal numbers. */
+KM_INLINE vf v_fast_rcp(vf a)
+{
+    const vf y = _mm256_rcp_ps(a);
+    return v_fma(y, v_fnma(a, y, _mm256_set1_ps(1)), y);
+}
+
+KM_INLINE vf v_fast_rsqrt(vf a)
+{
+    const vf y = _mm256_rsqrt_ps(a), half = _mm256_mul_ps(y, _mm256_set1_ps(0.5f));
+    return v_fma(half, v_fnma(_mm256_mul_ps(a, y), y, _mm256_set1_ps(1)), y);
 }
 
 KM_INLINE vf v_min(vf c, vf x)
@@ -369,6 +387,22 @@ KM_INLINE vw vw_add(vw s, vf a)
     s.low = _mm256_add_pd(s.low, _mm256_cvtps_pd(_mm256_castps256_ps128(a)));
     s.high = _mm256_add_pd(s.high, _mm256_cvtps_pd(_mm256_extractf128_ps(a, 1)));
     return s;
+}
+
+KM_INLINE vw vw_fma(vf a, vf b, vw c)
+{
+    c.low = _mm256_fmadd_pd(_mm256_cvtps_pd(_mm256_castps256_ps128(a)),
+                            _mm256_cvtps_pd(_mm256_castps256_ps128(b)), c.low);
+    c.high = _mm256_fmadd_pd(_mm256_cvtps_pd(_mm256_extractf128_ps(a, 1)),
+                             _mm256_cvtps_pd(_mm256_extractf128_ps(b, 1)), c.high);
+    return c;
+}
+
+KM_INLINE double vw_sum(vw s)
+{
+    const __m256d h = _mm256_add_pd(s.low, s.high);
+    const __m128d q = _mm_add_pd(_mm256_castpd256_pd128(h), _mm256_extractf128_pd(h, 1));
+    return _mm_cvtsd_f64(_mm_add_sd(q, _mm_unpackhi_pd(q, q)));
 }
 
 KM_INLINE vf vw_round(vw s)

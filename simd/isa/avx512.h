@@ -117,6 +117,11 @@ KM_INLINE vf v_div(vf a, vf b)
     return _mm512_div_ps(a, b);
 }
 
+KM_INLINE vf v_sqrt(vf a)
+{
+    return _mm512_sqrt_ps(a);
+}
+
 KM_INLINE vf v_fma(vf a, vf b, vf c)
 {
     return _mm512_fmadd_ps(a, b, c);
@@ -130,6 +135,19 @@ KM_INLINE vf v_fms(vf a, vf b, vf c)
 KM_INLINE vf v_fnma(vf a, vf b, vf c)
 {
     return _mm512_fnmadd_ps(a, b, c);
+}
+
+/* 14 bits and one step of Newton's: within 2 ulp of normal numbers. */
+KM_INLINE vf v_fast_rcp(vf a)
+{
+    const vf y = _mm512_rcp14_ps(a);
+    return v_fma(y, v_fnma(a, y, _mm512_set1_ps(1)), y);
+}
+
+KM_INLINE vf v_fast_rsqrt(vf a)
+{
+    const vf y = _mm512_rsqrt14_ps(a), half = _mm512_mul_ps(y, _mm512_set1_ps(0.5f));
+    return v_fma(half, v_fnma(_mm512_mul_ps(a, y), y, _mm512_set1_ps(1)), y);
 }
 
 KM_INLINE vf v_min(vf c, vf x)
@@ -357,6 +375,20 @@ KM_INLINE vw vw_add(vw s, vf a)
     s.low = _mm512_add_pd(s.low, _mm512_cvtps_pd(_mm512_castps512_ps256(a)));
     s.high = _mm512_add_pd(s.high, _mm512_cvtps_pd(_mm512_extractf32x8_ps(a, 1)));
     return s;
+}
+
+KM_INLINE vw vw_fma(vf a, vf b, vw c)
+{
+    c.low = _mm512_fmadd_pd(_mm512_cvtps_pd(_mm512_castps512_ps256(a)),
+                            _mm512_cvtps_pd(_mm512_castps512_ps256(b)), c.low);
+    c.high = _mm512_fmadd_pd(_mm512_cvtps_pd(_mm512_extractf32x8_ps(a, 1)),
+                             _mm512_cvtps_pd(_mm512_extractf32x8_ps(b, 1)), c.high);
+    return c;
+}
+
+KM_INLINE double vw_sum(vw s)
+{
+    return _mm512_reduce_add_pd(_mm512_add_pd(s.low, s.high));
 }
 
 KM_INLINE vf vw_round(vw s)

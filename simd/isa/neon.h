@@ -113,6 +113,11 @@ KM_INLINE vf v_div(vf a, vf b)
     return vdivq_f32(a, b);
 }
 
+KM_INLINE vf v_sqrt(vf a)
+{
+    return vsqrtq_f32(a);
+}
+
 KM_INLINE vf v_fma(vf a, vf b, vf c)
 {
     return vfmaq_f32(c, a, b);
@@ -126,6 +131,21 @@ KM_INLINE vf v_fms(vf a, vf b, vf c)
 KM_INLINE vf v_fnma(vf a, vf b, vf c)
 {
     return vfmsq_f32(c, a, b);
+}
+
+/* 8 bits and two steps of Newton's: within 3 ulp of normal numbers. */
+KM_INLINE vf v_fast_rcp(vf a)
+{
+    vf y = vrecpeq_f32(a);
+    y = vmulq_f32(y, vrecpsq_f32(a, y));
+    return vmulq_f32(y, vrecpsq_f32(a, y));
+}
+
+KM_INLINE vf v_fast_rsqrt(vf a)
+{
+    vf y = vrsqrteq_f32(a);
+    y = vmulq_f32(y, vrsqrtsq_f32(vmulq_f32(a, y), y));
+    return vmulq_f32(y, vrsqrtsq_f32(vmulq_f32(a, y), y));
 }
 
 KM_INLINE vf v_min(vf c, vf x)
@@ -351,6 +371,18 @@ KM_INLINE vw vw_add(vw s, vf a)
     s.low = vaddq_f64(s.low, vcvt_f64_f32(vget_low_f32(a)));
     s.high = vaddq_f64(s.high, vcvt_high_f64_f32(a));
     return s;
+}
+
+KM_INLINE vw vw_fma(vf a, vf b, vw c)
+{
+    c.low = vfmaq_f64(c.low, vcvt_f64_f32(vget_low_f32(a)), vcvt_f64_f32(vget_low_f32(b)));
+    c.high = vfmaq_f64(c.high, vcvt_high_f64_f32(a), vcvt_high_f64_f32(b));
+    return c;
+}
+
+KM_INLINE double vw_sum(vw s)
+{
+    return vaddvq_f64(vaddq_f64(s.low, s.high));
 }
 
 KM_INLINE vf vw_round(vw s)
