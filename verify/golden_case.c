@@ -16,6 +16,7 @@
 #include "core/names.h"
 #include "core/registry.h"
 #include "verify/golden_json.h"
+#include "verify/work.h"
 
 /* Puts the file's name before the message. */
 static int blame(const char *file, km_error *error)
@@ -117,14 +118,20 @@ static void set_recorded(const km_golden_case *c, km_args *recorded)
     }
 }
 
-static int check_count(const km_golden_case *c, int slot, const km_npy *a, km_error *error)
+static int check_count(const km_golden_case *c, int slot, const km_golden_tensor *t,
+                       km_error *error)
 {
+    const km_npy *a = &t->array;
     km_npy need = slot_shape(c, slot);
     char got[120], want[120];
+    if (t->each_step) { /* as many rows */
+        memmove(need.dim + 1, need.dim, sizeof *need.dim * (size_t)need.ndim++);
+        need.dim[0] = c->steps;
+    }
     int64_t count = need.ndim > 0;
     for (int d = 0; d < need.ndim; d++)
         count *= need.dim[d];
-    if (a->count == count)
+    if (a->count == count && (!t->each_step || (a->ndim && a->dim[0] == c->steps)))
         return 0;
     km_npy_shape_text(a, got, sizeof got);
     km_npy_shape_text(&need, want, sizeof want);
@@ -147,7 +154,7 @@ static int infer_sizes(km_golden_case *c, km_error *error)
         return -1;
     for (int r = 0; r < KM_GOLDEN_ROLES; r++)
         for (int s = 0; s < KM_SLOT_COUNT; s++)
-            if (c->tensor[r][s].recorded && check_count(c, s, &c->tensor[r][s].array, error))
+            if (c->tensor[r][s].recorded && check_count(c, s, &c->tensor[r][s], error))
                 return -1;
     return 0;
 }
@@ -194,7 +201,7 @@ static const km_pass *writer_of(const km_op *op, km_slot slot)
 static int check_reads(const km_golden_case *c, const km_pass *pass, km_error *error)
 {
     for (const km_use *use = pass->use; use->access != KM_END; use++)
-        if (use->access != KM_WRITE && !is_there(c, use->slot))
+        if (use->access != KM_WRITE && use->fill != KM_FILL_STATE && !is_there(c, use->slot))
             return km_fail(error, "input '%s', which %s/%s reads, is not recorded",
                            km_slot_name[use->slot], c->op->name, pass->name);
     return 0;
@@ -203,8 +210,11 @@ static int check_reads(const km_golden_case *c, const km_pass *pass, km_error *e
 /* Every read is recorded, or saved by one other pass whose reads are. */
 static int check_inputs(km_golden_case *c, km_error *error)
 {
+    if (km_pass_steps(c->pass) && !c->steps)
+        return km_fail(error, "param 'steps' of %s/%s is not recorded", c->op->name, c->pass->name);
     for (const km_use *use = c->pass->use; use->access != KM_END; use++) {
-        if (use->access == KM_WRITE || is_there(c, use->slot))
+        /* state that is not recorded is as the op says */
+        if (use->access == KM_WRITE || use->fill == KM_FILL_STATE || is_there(c, use->slot))
             continue;
         const km_pass *writer = use->fill == KM_FILL_SAVED ? writer_of(c->op, use->slot) : NULL;
         if (!writer || (c->saved_by && c->saved_by != writer))
@@ -220,7 +230,7 @@ static int check_results(const km_golden_case *c, km_error *error)
     for (const km_use *use = c->pass->use; use->access != KM_END; use++) {
         const char *name = km_slot_name[use->slot];
         int expected = is_recorded(c, KM_GOLDEN_EXPECTED, use->slot);
-        int needed = !use->saved && slot_shape(c, use->slot).ndim > 0;
+        int needed = !use->saved && use->fill != KM_FILL_STATE && slot_shape(c, use->slot).ndim > 0;
         results += expected;
         if (use->access != KM_READ && needed && !expected)
             return km_fail(error, "expected '%s', which %s/%s writes, is not recorded", name,

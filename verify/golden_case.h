@@ -32,6 +32,7 @@ typedef enum km_golden_role {
 
 typedef struct km_golden_tensor {
     int recorded;
+    int each_step;  /* one row for each of km_golden_case.steps */
     char file[256]; /* in the case's folder */
     km_npy array;   /* <f4 input, <f8 expected, <f4 scale, <i8 mask, <i8 what is KM_INT32 */
     void *data;     /* of an input: as kernels take it */
@@ -52,6 +53,7 @@ typedef struct km_golden_case {
     const km_pass *saved_by; /* the pass that makes slots which this one reads and the recording
                               * lacks (y of sigmoid's backward pass); NULL: none needed */
     km_case params;
+    int64_t steps; /* of a pass `step`; else 0 */
     km_golden_tensor tensor[KM_GOLDEN_ROLES][KM_SLOT_COUNT];
     km_golden_rule rule[KM_SLOT_COUNT]; /* of expected tensors */
 } km_golden_case;

@@ -19,7 +19,19 @@ static const struct {
                {"new_running_mean", "running_mean"},
                {"new_running_var", "running_var"},
                {"batch_mean", "mean"},
-               {"batch_var_biased", "variance"}};
+               {"batch_var_biased", "variance"},
+               {"state_sum", "sum"},
+               {"state_momentum_buffer", "momentum_buffer"},
+               {"state_square_avg", "square_avg"},
+               {"state_grad_avg", "grad_avg"},
+               {"state_exp_avg", "exp_avg"},
+               {"state_exp_avg_sq", "exp_avg_sq"},
+               {"state_max_exp_avg_sq", "max_exp_avg_sq"}};
+
+/* Names of tensors with a row for every step. */
+static const struct {
+    const char *name, *slot;
+} rows[] = {{"grads", "grad"}, {"params", "param"}};
 
 static const struct {
     const char *name;
@@ -70,11 +82,22 @@ static int find_slot(const km_golden_case *c, km_golden_role role, const char *n
     for (size_t i = 0; i < sizeof aliases / sizeof *aliases; i++)
         if (!strcmp(aliases[i].name, name))
             slot_name = aliases[i].slot;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows && c->steps; i++)
+        if (!strcmp(rows[i].name, name))
+            slot_name = rows[i].slot;
     int slot = km_slot_find(slot_name);
     if (slot >= 0 && slot_fits(c, role, (km_slot)slot))
         return slot;
     return km_fail(error, "unknown tensor '%.60s': %s/%s has no such %s", name, c->op->name,
                    c->pass->name, role == KM_GOLDEN_INPUT ? "input" : "result");
+}
+
+static int is_each_step(const char *name)
+{
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (!strcmp(rows[i].name, name))
+            return 1;
+    return 0;
 }
 
 static int find_role(const char *name, km_error *error)
@@ -137,6 +160,7 @@ static int read_tensor(const json_t *entry, km_golden_case *c, km_error *error)
     if (t->recorded)
         return km_fail(error, "%s '%s' is listed twice", role_name, name);
     t->recorded = 1;
+    t->each_step = is_each_step(name);
     t->array.type = type_of(c, (km_golden_role)role, (km_slot)slot);
     if (strcmp(dtype, km_npy_type_name(t->array.type)))
         return km_fail(error, "dtype of %s '%s' is '%.20s', must be '%s'", role_name, name, dtype,
