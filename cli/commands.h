@@ -17,4 +17,7 @@ int km_command_info(const km_options *options);
 /* What verify does with --exhaustive. */
 int km_run_exhaustive(const km_options *options, uint64_t seed);
 
+/* With --properties. */
+int km_run_properties(const km_options *options, uint64_t seed);
+
 #endif

@@ -42,6 +42,7 @@ static const option_row rows[] = {
     {"offset", 0, TEXT, FIELD(offset), KM_CMD_VERIFY, "N", "displace tensors by N elements, 0 to 15"},
     {"exhaustive", 0, TEXT, FIELD(exhaustive), KM_CMD_VERIFY, "OP", "all 2^32 floats through a unary forward kernel"},
     {"sample", 0, TEXT, FIELD(sample), KM_CMD_VERIFY, "N", "with --exhaustive: every N-th float only"},
+    {"properties", 0, FLAG, FIELD(properties), KM_CMD_VERIFY, NULL, "instead: what ops must achieve, such as to find a minimum"},
     {"repetitions", 'r', TEXT, FIELD(repetitions), KM_CMD_BENCH, "N", "timed rounds, 9 to 101 (default 11)"},
     {"min-time", 0, TEXT, FIELD(min_time), KM_CMD_BENCH, "MS", "least duration of a sample in milliseconds (default 4)"},
     {"json", 'j', TEXT, FIELD(json), RUNNING, "FILE", "write a run file (JSON Lines; - is stdout)"},

@@ -23,7 +23,7 @@ typedef struct km_options {
     km_text_list cases, case_files, backends, plugins, tags;
     const char *threads, *layout, *isa, *seed, *offset, *sample, *repetitions, *min_time, *color;
     const char *json, *junit, *gbench, *markdown, *html, *csv, *dump, *exhaustive;
-    int quick, full, help, version, verbose, strict;
+    int quick, full, help, version, verbose, strict, properties;
     int ops, show_backends, show_cases, canonical, measure_roofs;
 } km_options;
 

@@ -259,6 +259,8 @@ int km_command_verify(const km_options *options)
         return km_complain(KM_EXIT_USAGE, &error);
     if (options->exhaustive)
         return km_run_exhaustive(options, (uint64_t)seed);
+    if (options->properties)
+        return km_run_properties(options, (uint64_t)seed);
     km_command_tail(options, tail, sizeof tail);
     s.verify =
         (km_verify_options){.seed = (uint64_t)seed, .offset = (int)offset, .command_tail = tail};

@@ -156,7 +156,15 @@ static void from_native(void *plan_, km_slot slot, const void *native, void *pla
     L(min_max_columns, fit)                                                                        \
     L(min_max_columns, apply)                                                                      \
     L(min_max_columns, inverse)                                                                    \
-    L(init, forward)
+    L(init, forward)                                                                               \
+    L(sgd, step)                                                                                   \
+    L(sgd_momentum, step)                                                                          \
+    L(nag, step)                                                                                   \
+    L(adagrad, step)                                                                               \
+    L(rmsprop, step)                                                                               \
+    L(adam, step)                                                                                  \
+    L(adamw, step)                                                                                 \
+    L(ewma, step)
 
 /* open must know which op it is for: one entry point per op and pass. */
 #define ENTRY(op, pass)                                                                            \

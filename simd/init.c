@@ -157,7 +157,8 @@ static void forward_part(const km_args *args, int phase, int part)
     const uint64_t seed = (uint64_t)c->attr[KM_SEED];
     float *w = args->slot[KM_WEIGHT].data;
     /* nothing is read: lines that are written whole need not be fetched */
-    const int stream = count * (int64_t)sizeof *w > KM_PAST_BYTES && (uintptr_t)w % sizeof(vf) == 0;
+    const int stream = count * (int64_t)sizeof *w > KM_PAST_BYTES &&
+                       (uintptr_t)w % sizeof(vf) == 0 && v_stream_pays();
     km_range r = km_share((count + UNIT - 1) / UNIT, part, args->threads);
     r = (km_range){r.from * UNIT, r.to * UNIT < count ? r.to * UNIT : count};
     (void)phase;

@@ -11,7 +11,8 @@
 
 #include "pointwise.h"
 
-enum { CHUNK = 4096, SUMS = 8 };
+/* As many elements a lane on every ISA: so is the error. */
+enum { CHUNK = 1024 * V, SUMS = 8 };
 
 typedef struct km_term {
     vf (*add)(vf x, vf sum);    /* sum plus the term of x */

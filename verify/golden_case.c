@@ -16,6 +16,7 @@
 #include "core/names.h"
 #include "core/registry.h"
 #include "verify/golden_json.h"
+#include "verify/work.h"
 
 /* Puts the file's name before the message. */
 static int blame(const char *file, km_error *error)
@@ -25,7 +26,7 @@ static int blame(const char *file, km_error *error)
 }
 
 /* Opens a regular file whose real path, links followed, lies in the folder. */
-static FILE *open_inside(const char *folder, const char *file, km_error *error)
+FILE *km_golden_open(const char *folder, const char *file, km_error *error)
 {
     char path[PATH_MAX], real[PATH_MAX], home[PATH_MAX];
     struct stat s;
@@ -117,14 +118,20 @@ static void set_recorded(const km_golden_case *c, km_args *recorded)
     }
 }
 
-static int check_count(const km_golden_case *c, int slot, const km_npy *a, km_error *error)
+static int check_count(const km_golden_case *c, int slot, const km_golden_tensor *t,
+                       km_error *error)
 {
+    const km_npy *a = &t->array;
     km_npy need = slot_shape(c, slot);
     char got[120], want[120];
+    if (t->each_step) { /* as many rows */
+        memmove(need.dim + 1, need.dim, sizeof *need.dim * (size_t)need.ndim++);
+        need.dim[0] = c->steps;
+    }
     int64_t count = need.ndim > 0;
     for (int d = 0; d < need.ndim; d++)
         count *= need.dim[d];
-    if (a->count == count)
+    if (a->count == count && (!t->each_step || (a->ndim && a->dim[0] == c->steps)))
         return 0;
     km_npy_shape_text(a, got, sizeof got);
     km_npy_shape_text(&need, want, sizeof want);
@@ -147,7 +154,7 @@ static int infer_sizes(km_golden_case *c, km_error *error)
         return -1;
     for (int r = 0; r < KM_GOLDEN_ROLES; r++)
         for (int s = 0; s < KM_SLOT_COUNT; s++)
-            if (c->tensor[r][s].recorded && check_count(c, s, &c->tensor[r][s].array, error))
+            if (c->tensor[r][s].recorded && check_count(c, s, &c->tensor[r][s], error))
                 return -1;
     return 0;
 }
@@ -194,7 +201,7 @@ static const km_pass *writer_of(const km_op *op, km_slot slot)
 static int check_reads(const km_golden_case *c, const km_pass *pass, km_error *error)
 {
     for (const km_use *use = pass->use; use->access != KM_END; use++)
-        if (use->access != KM_WRITE && !is_there(c, use->slot))
+        if (use->access != KM_WRITE && use->fill != KM_FILL_STATE && !is_there(c, use->slot))
             return km_fail(error, "input '%s', which %s/%s reads, is not recorded",
                            km_slot_name[use->slot], c->op->name, pass->name);
     return 0;
@@ -203,8 +210,11 @@ static int check_reads(const km_golden_case *c, const km_pass *pass, km_error *e
 /* Every read is recorded, or saved by one other pass whose reads are. */
 static int check_inputs(km_golden_case *c, km_error *error)
 {
+    if (km_pass_steps(c->pass) && !c->steps)
+        return km_fail(error, "param 'steps' of %s/%s is not recorded", c->op->name, c->pass->name);
     for (const km_use *use = c->pass->use; use->access != KM_END; use++) {
-        if (use->access == KM_WRITE || is_there(c, use->slot))
+        /* state that is not recorded is as the op says */
+        if (use->access == KM_WRITE || use->fill == KM_FILL_STATE || is_there(c, use->slot))
             continue;
         const km_pass *writer = use->fill == KM_FILL_SAVED ? writer_of(c->op, use->slot) : NULL;
         if (!writer || (c->saved_by && c->saved_by != writer))
@@ -220,7 +230,7 @@ static int check_results(const km_golden_case *c, km_error *error)
     for (const km_use *use = c->pass->use; use->access != KM_END; use++) {
         const char *name = km_slot_name[use->slot];
         int expected = is_recorded(c, KM_GOLDEN_EXPECTED, use->slot);
-        int needed = !use->saved && slot_shape(c, use->slot).ndim > 0;
+        int needed = !use->saved && use->fill != KM_FILL_STATE && slot_shape(c, use->slot).ndim > 0;
         results += expected;
         if (use->access != KM_READ && needed && !expected)
             return km_fail(error, "expected '%s', which %s/%s writes, is not recorded", name,
@@ -234,19 +244,44 @@ static int check_results(const km_golden_case *c, km_error *error)
 
 /* ---- data ----------------------------------------------------------------------------------- */
 
-static int read_array(const char *folder, km_golden_tensor *t, km_error *error)
+static int read_file(const char *folder, km_golden_tensor *t, km_error *error)
 {
     km_npy declared = t->array;
-    FILE *file = open_inside(folder, t->file, error);
+    FILE *file = km_golden_open(folder, t->file, error);
     int failed = !file || km_npy_read(file, &declared, &t->array, error);
     if (file)
         fclose(file);
     return failed ? blame(t->file, error) : 0;
 }
 
+/* The tensors of a list, one behind the other. */
+static int read_list(const char *folder, km_golden_tensor *t, km_error *error)
+{
+    const size_t size = t->array.type == KM_NPY_F4 ? sizeof(float) : sizeof(double);
+    char *to = malloc(((size_t)t->array.count + 1) * size);
+    t->array.data = to;
+    if (!to)
+        return km_fail(error, "out of memory for its tensors");
+    for (int i = 0; i < t->pieces; i++) {
+        km_golden_tensor one = {.array = t->piece[i].array};
+        memcpy(one.file, t->piece[i].file, sizeof one.file);
+        if (read_file(folder, &one, error))
+            return -1;
+        memcpy(to, one.array.data, (size_t)one.array.count * size);
+        to += (size_t)one.array.count * size;
+        km_npy_free(&one.array);
+    }
+    return 0;
+}
+
+int km_golden_read_array(const char *folder, km_golden_tensor *t, km_error *error)
+{
+    return (t->pieces ? read_list : read_file)(folder, t, error);
+}
+
 km_type km_golden_type(const km_op *op, km_slot slot)
 {
-    for (int p = 0; p < op->passes; p++) {
+    for (int p = 0; op && p < op->passes; p++) {
         const km_use *use = km_use_find(&op->pass[p], slot);
         if (use)
             return use->type;
@@ -341,7 +376,7 @@ static int read_arrays(const char *folder, km_golden_case *c, km_error *error)
 {
     for (int r = 0; r < KM_GOLDEN_ROLES; r++)
         for (int s = 0; s < KM_SLOT_COUNT; s++)
-            if (c->tensor[r][s].recorded && read_array(folder, &c->tensor[r][s], error))
+            if (c->tensor[r][s].recorded && km_golden_read_array(folder, &c->tensor[r][s], error))
                 return -1;
     for (int s = 0; s < KM_SLOT_COUNT; s++)
         if (check_scale(c, s, error))
@@ -351,7 +386,7 @@ static int read_arrays(const char *folder, km_golden_case *c, km_error *error)
 
 static int read_json(const char *folder, km_golden_case *c, km_error *error)
 {
-    FILE *file = open_inside(folder, "case.json", error);
+    FILE *file = km_golden_open(folder, "case.json", error);
     if (!file)
         return -1;
     int failed = km_golden_json_read(file, c, error);
@@ -359,12 +394,37 @@ static int read_json(const char *folder, km_golden_case *c, km_error *error)
     return failed;
 }
 
+/* As many elements as all its tensors; every list of a case has as many of these. */
+static int join_lists(km_golden_case *c, km_error *error)
+{
+    int pieces = 0;
+    for (int r = 0; r < KM_GOLDEN_ROLES; r++)
+        for (int s = 0; s < KM_SLOT_COUNT; s++) {
+            km_golden_tensor *t = &c->tensor[r][s];
+            if (!t->pieces)
+                continue;
+            if (pieces && t->pieces != pieces)
+                return km_fail(error, "lists of %d and of %d tensors", pieces, t->pieces);
+            pieces = t->pieces;
+            t->array.ndim = 1;
+            t->array.count = 0;
+            for (int i = 0; i < pieces; i++)
+                t->array.count += t->piece[i].array.count;
+            t->array.dim[0] = t->array.count;
+        }
+    if (pieces)
+        c->params.dim[KM_DIM_L] = pieces;
+    return 0;
+}
+
 int km_golden_case_load(const char *folder, km_golden_case *c, km_error *error)
 {
     *c = (km_golden_case){0};
-    if (read_json(folder, c, error) || check_shapes(c, error) || check_inputs(c, error) ||
-        check_results(c, error))
+    if (read_json(folder, c, error) || join_lists(c, error) || check_shapes(c, error) ||
+        check_inputs(c, error) || check_results(c, error)) {
+        km_golden_case_free(c);
         return blame("case.json", error);
+    }
     if (!read_arrays(folder, c, error))
         return 0;
     km_golden_case_free(c);
@@ -377,6 +437,8 @@ void km_golden_case_free(km_golden_case *c)
         for (int s = 0; s < KM_SLOT_COUNT; s++) {
             km_npy_free(&c->tensor[r][s].array);
             free(c->tensor[r][s].whole);
+            free(c->tensor[r][s].piece);
             c->tensor[r][s].whole = NULL;
+            c->tensor[r][s].piece = NULL;
         }
 }

@@ -18,6 +18,7 @@
 #define KM_GOLDEN_CASE_H
 
 #include <kernelmark.h>
+#include <stdio.h>
 
 #include "core/error.h"
 #include "verify/npy.h"
@@ -30,20 +31,30 @@ typedef enum km_golden_role {
     KM_GOLDEN_ROLES
 } km_golden_role;
 
-typedef struct km_golden_tensor {
-    int recorded;
-    char file[256]; /* in the case's folder */
-    km_npy array;   /* <f4 input, <f8 expected, <f4 scale, <i8 mask, <i8 what is no float */
-    void *data;     /* of an input: as kernels take it */
-    void *whole;    /* owned: data of an input that is no float */
-} km_golden_tensor;
-
 /* |err| <= coef u S + 2^-126 where `scaled`, else as the bound says; u = 2^-24. */
 typedef struct km_golden_rule {
     int scaled;
     double coef;
     km_bound bound;
 } km_golden_rule;
+
+/* One tensor of a list (grad_0, grad_1, ...). */
+typedef struct km_golden_piece {
+    char file[256];
+    km_npy array; /* the data lies in the list's */
+    km_golden_rule rule;
+} km_golden_piece;
+
+typedef struct km_golden_tensor {
+    int recorded;
+    int each_step;  /* one row for each of km_golden_case.steps */
+    char file[256]; /* in the case's folder */
+    int pieces;     /* above 0: a list, whose tensors follow each other in array */
+    km_golden_piece *piece;
+    km_npy array; /* <f4 input, <f8 expected, <f4 scale, <i8 mask, <i8 what is no float */
+    void *data;   /* of an input: as kernels take it */
+    void *whole;  /* owned: data of an input that is no float */
+} km_golden_tensor;
 
 typedef struct km_golden_case {
     char op_name[64], direction[64]; /* as recorded, for messages; empty if unreadable */
@@ -52,12 +63,21 @@ typedef struct km_golden_case {
     const km_pass *saved_by; /* the pass that makes slots which this one reads and the recording
                               * lacks (y of sigmoid's backward pass); NULL: none needed */
     km_case params;
+    int64_t steps; /* of a pass `step`; else 0 */
     km_golden_tensor tensor[KM_GOLDEN_ROLES][KM_SLOT_COUNT];
     km_golden_rule rule[KM_SLOT_COUNT]; /* of expected tensors */
+    const char *name
+        [KM_SLOT_COUNT]; /* of what is computed without a backend; else NULL: slots have names */
 } km_golden_case;
 
-/* The type that the op's passes declare for this slot. */
+/* The type that the op's passes declare for this slot; float without an op. */
 km_type km_golden_type(const km_op *op, km_slot slot);
+
+/* The array of a file in the folder, in the shape and type that t->array declares. */
+int km_golden_read_array(const char *folder, km_golden_tensor *t, km_error *error);
+
+/* Opens a file whose real path lies in the folder. */
+FILE *km_golden_open(const char *folder, const char *file, km_error *error);
 
 /* Reads the case in this folder. On failure the message starts with the file at fault, and only
  * op_name and direction are set. */

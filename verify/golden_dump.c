@@ -56,8 +56,8 @@ static int write_tensor(const char *path, const km_npy *shape, km_type type, con
     return failed;
 }
 
-static int dump_tensor(const char *folder, const km_golden_tensor *t, km_type type,
-                       const void *data, km_error *error)
+static int dump_one(const char *folder, const km_golden_tensor *t, km_type type, const void *data,
+                    km_error *error)
 {
     char path[PATH_MAX];
     if ((size_t)snprintf(path, sizeof path, "%s/%s", folder, t->file) >= sizeof path)
@@ -67,6 +67,22 @@ static int dump_tensor(const char *folder, const km_golden_tensor *t, km_type ty
     if (unlink(path) && errno != ENOENT && errno != ENOTDIR)
         return km_fail(error, "cannot remove %.300s: %s", path, strerror(errno));
     return 0;
+}
+
+/* Each tensor of a list has a file of its own. */
+static int dump_tensor(const char *folder, const km_golden_tensor *t, km_type type,
+                       const void *data, km_error *error)
+{
+    const float *from = data;
+    int failed = t->pieces ? 0 : dump_one(folder, t, type, data, error);
+    for (int i = 0; i < t->pieces && !failed; i++) {
+        km_golden_tensor one = {.array = t->piece[i].array};
+        memcpy(one.file, t->piece[i].file, sizeof one.file);
+        failed = dump_one(folder, &one, type, from, error);
+        if (from)
+            from += one.array.count;
+    }
+    return failed;
 }
 
 int km_golden_dump(const char *folder, const km_golden_record *r, km_error *error)

@@ -27,6 +27,8 @@ int km_golden_unknown(const char *what, const char *name, const char *near, km_e
 /* Fills the case: attributes, and sizes where params hold any. */
 int km_golden_read_params(json_t *params, km_golden_case *c, km_error *error);
 
+int km_golden_read_rule(const json_t *json, km_golden_rule *rule, km_error *error);
+
 int km_golden_read_tensors(const json_t *tensors, km_golden_case *c, km_error *error);
 
 /* After the tensors: every expected one needs a rule. */

@@ -7,16 +7,17 @@
 
 #include "core/names.h"
 #include "verify/golden_json.h"
+#include "verify/work.h"
 
 /* Attributes whose names differ. */
 static const struct {
     const char *name, *attr;
 } aliases[] = {{"padding", "pad"}, {"elementwise_affine", "affine"}};
 
-/* Params of two numbers that are attributes of their own. */
+/* Pairs that are two attributes. */
 static const struct {
     const char *name, *attr[2];
-} couples[] = {{"range", {"range_min", "range_max"}}};
+} pairs[] = {{"betas", {"beta1", "beta2"}}, {"range", {"range_min", "range_max"}}};
 
 /* Params that only say in words what the op does. */
 static const char *const remarks[] = {"formula"};
@@ -75,7 +76,7 @@ static int read_number(const km_attr_spec *a, const json_t *json, double *value,
     if ((!json_is_number(json) && !json_is_boolean(json)) || !(fabs(number) <= FLT_MAX))
         return km_fail(error, "param '%s' must be a number that a float can hold",
                        km_attr_name[a->attr]);
-    *value = (float)number;
+    *value = a->precise ? number : (double)(float)number;
     return 0;
 }
 
@@ -169,13 +170,13 @@ static int read_sizes(size_t which, const json_t *json, km_golden_case *c, km_er
                : read_letters(which, json, c, error);
 }
 
-/* 0 if read, 1 if it is no such param. */
-static int read_couple(const char *name, const json_t *json, km_golden_case *c, km_error *error)
+/* 1: it was no pair of attributes of this op. */
+static int read_split(const char *name, const json_t *json, km_golden_case *c, km_error *error)
 {
-    for (size_t i = 0; i < sizeof couples / sizeof *couples; i++) {
-        const km_attr_spec *a = find_attr(c->op, couples[i].attr[0]);
-        const km_attr_spec *b = find_attr(c->op, couples[i].attr[1]);
-        if (strcmp(couples[i].name, name) || !a || !b)
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+        const km_attr_spec *a = find_attr(c->op, pairs[i].attr[0]);
+        const km_attr_spec *b = find_attr(c->op, pairs[i].attr[1]);
+        if (strcmp(pairs[i].name, name) || !a || !b)
             continue;
         if (json_array_size(json) != 2)
             return km_fail(error, "param '%s' must be a pair of numbers", name);
@@ -195,22 +196,44 @@ static int is_remark(const char *name)
     return 0;
 }
 
+/* How many steps were recorded; 1: it is no such param. */
+static int read_steps(const char *name, const json_t *json, km_golden_case *c, km_error *error)
+{
+    if (strcmp(name, "steps") || !km_pass_steps(c->pass))
+        return 1;
+    if (!json_is_integer(json) || json_integer_value(json) < 1 ||
+        json_integer_value(json) > INT32_MAX)
+        return km_fail(error, "param 'steps' must be a whole number, 1 or more");
+    c->steps = json_integer_value(json);
+    return 0;
+}
+
+/* Attribute, size, pair or number of steps. */
+static int read_param(const char *name, const json_t *value, km_golden_case *c, km_error *error)
+{
+    const km_attr_spec *a = find_attr(c->op, name);
+    const int which = a ? -1 : find_sizes(c->op, name);
+    if (a)
+        return read_attr(a, value, &c->params, error);
+    if (which >= 0)
+        return read_sizes((size_t)which, value, c, error);
+    if (is_remark(name))
+        return 0;
+    int other = read_steps(name, value, c, error);
+    if (other == 1)
+        other = read_split(name, value, c, error);
+    return other == 1
+               ? km_golden_unknown("param", name, km_nearest(name, attr_candidate, c->op), error)
+               : other;
+}
+
 int km_golden_read_params(json_t *params, km_golden_case *c, km_error *error)
 {
     const char *name;
     json_t *value;
     json_object_foreach(params, name, value)
     {
-        const km_attr_spec *a = find_attr(c->op, name);
-        const int which = a ? -1 : find_sizes(c->op, name);
-        const int couple = a || which >= 0 ? 1 : read_couple(name, value, c, error);
-        if (couple < 0)
-            return -1;
-        if (couple == 0 || (!a && which < 0 && is_remark(name)))
-            continue;
-        if (!a && which < 0)
-            return km_golden_unknown("param", name, km_nearest(name, attr_candidate, c->op), error);
-        if (a ? read_attr(a, value, &c->params, error) : read_sizes((size_t)which, value, c, error))
+        if (read_param(name, value, c, error))
             return -1;
     }
     return 0;

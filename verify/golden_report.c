@@ -16,12 +16,17 @@ const char *const km_golden_status_name[KM_GOLDEN_STATUSES] = {"ok", "wrong", "c
 
 /* ---- text ----------------------------------------------------------------------------------- */
 
+static const char *tensor_name(const km_golden_case *c, int slot)
+{
+    return c->name[slot] ? c->name[slot] : km_slot_name[slot];
+}
+
 /* y[3,7]: the position of a flat index in the recorded shape. */
 static void element_name(const km_golden_case *c, const km_golden_worst *w, char *text, size_t size)
 {
     const km_npy *a = &c->tensor[KM_GOLDEN_EXPECTED][w->slot].array;
     int64_t inner = a->count, rest = w->index;
-    size_t at = (size_t)snprintf(text, size, "%s[", km_slot_name[w->slot]);
+    size_t at = (size_t)snprintf(text, size, "%s[", tensor_name(c, w->slot));
     for (int d = 0; d < a->ndim && at < size; d++) {
         inner /= a->dim[d];
         at += (size_t)snprintf(text + at, size - at, "%s%" PRId64, d ? "," : "", rest / inner);
@@ -123,10 +128,10 @@ static json_t *figures_json(const km_figures *f)
     return o;
 }
 
-static json_t *worst_json(const km_golden_worst *w)
+static json_t *worst_json(const km_golden_case *c, const km_golden_worst *w)
 {
     json_t *o = json_object();
-    put_text(o, "tensor", km_slot_name[w->slot]);
+    put_text(o, "tensor", tensor_name(c, w->slot));
     json_object_set_new(o, "index", json_integer(w->index));
     put_element(o, "got", w->got);
     put_element(o, "want", w->want);
@@ -142,7 +147,7 @@ int km_golden_print_json(FILE *out, const km_golden_record *r, km_error *error)
     if (r->run->status == KM_GOLDEN_OK || r->run->status == KM_GOLDEN_WRONG)
         json_object_set_new(o, "verify", figures_json(&r->run->figures));
     if (r->run->worst.slot >= 0)
-        json_object_set_new(o, "worst", worst_json(&r->run->worst));
+        json_object_set_new(o, "worst", worst_json(r->c, &r->run->worst));
     int failed = !o || json_dumpf(o, out, JSON_COMPACT) || fputc('\n', out) == EOF;
     json_decref(o);
     return failed ? km_fail(error, "cannot write JSON: %s", strerror(errno)) : 0;

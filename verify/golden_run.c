@@ -5,6 +5,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/case.h"
@@ -44,6 +45,80 @@ static km_work work_of(const km_golden_case *c, const km_pass *pass)
     return w;
 }
 
+static void fill_unwritten(const km_golden_case *c, km_bed *bed);
+
+/* ---- steps ---- */
+
+static size_t bytes_of(const km_work *w, km_slot slot)
+{
+    return (size_t)w->shape.slot[slot].count * sizeof(float);
+}
+
+/* Memory of its own for what a pass `step` moves: as recorded, or as the op starts. */
+static int own_updated(km_work *w, km_error *error)
+{
+    for (const km_use *use = w->pass->use; use->access != KM_END; use++) {
+        const float value = w->op->initial ? (float)w->op->initial(&w->params, use->slot) : 0;
+        const float *recorded = w->input[use->slot];
+        if (use->access != KM_UPDATE)
+            continue;
+        float *own = malloc(bytes_of(w, use->slot) + 1);
+        if (!own)
+            return km_fail(error, "out of memory for %s", w->op->name);
+        for (int64_t i = 0; i < w->shape.slot[use->slot].count; i++)
+            own[i] = recorded ? recorded[i] : value;
+        w->input[use->slot] = own;
+    }
+    return 0;
+}
+
+static void free_updated(km_work *w)
+{
+    for (const km_use *use = w->pass->use; use->access != KM_END; use++)
+        if (use->access == KM_UPDATE)
+            free(w->input[use->slot]);
+}
+
+/* What was recorded for this step. */
+static void take_rows(const stage *s, km_work *w)
+{
+    for (const km_use *use = w->pass->use; use->access != KM_END; use++) {
+        const km_golden_tensor *t = &s->c->tensor[KM_GOLDEN_INPUT][use->slot];
+        if (t->each_step)
+            w->input[use->slot] =
+                (char *)t->data + (size_t)(w->shape.step - 1) * bytes_of(w, use->slot);
+    }
+}
+
+/* The kernel's results go to the parent, and into the next step. */
+static void keep_rows(const stage *s, const km_bed *bed, km_work *w)
+{
+    for (const km_use *use = w->pass->use; use->access != KM_END; use++) {
+        const km_golden_tensor *t = &s->c->tensor[KM_GOLDEN_EXPECTED][use->slot];
+        const size_t bytes = bytes_of(w, use->slot);
+        if (t->recorded && t->each_step)
+            memcpy((char *)s->result[use->slot] + (size_t)(w->shape.step - 1) * bytes,
+                   bed->args.slot[use->slot].data, bytes);
+        if (use->access == KM_UPDATE)
+            memcpy(w->input[use->slot], bed->args.slot[use->slot].data, bytes);
+    }
+}
+
+static int run_steps(const stage *s, const km_kernel *kernel, km_work *w, km_bed *bed,
+                     const km_cell *cell, km_error *error)
+{
+    const km_run_plan how = {.side = KM_FLUSH_END, .prefill = 0xFF};
+    int failed = 0;
+    for (w->shape.step = 1; w->shape.step <= s->c->steps && !failed; w->shape.step++) {
+        take_rows(s, w);
+        km_bed_lay(bed, w, &how, cell);
+        fill_unwritten(s->c, bed);
+        failed = km_bed_run(bed, kernel, error);
+        keep_rows(s, bed, w);
+    }
+    return failed;
+}
+
 /* No element may pass because nobody wrote it: NaN, unless NaN is what is expected. */
 static void fill_unwritten(const km_golden_case *c, km_bed *bed)
 {
@@ -67,11 +142,11 @@ static void copy_impl(const km_kernel *kernel, const void *plan, char impl[96])
 }
 
 /* Runs one pass of one backend as a user would. The bed stays open: the results lie in it. */
-static km_golden_status run_pass(const stage *s, const km_backend *backend, const km_work *work,
+static km_golden_status run_pass(const stage *s, const km_backend *backend, km_work *work,
                                  km_bed *bed, km_error *error)
 {
     const km_kernel *kernel = km_kernel_find(backend, work->op->name, work->pass->name);
-    const km_run_plan how = {.side = KM_FLUSH_END};
+    const km_run_plan how = {.side = KM_FLUSH_END, .prefill = 0xFF};
     const km_cell cell = {.threads = backend->flags & KM_THREADED ? s->threads : 1,
                           .layout = KM_PLAIN};
     const char *declined;
@@ -85,7 +160,8 @@ static km_golden_status run_pass(const stage *s, const km_backend *backend, cons
         km_bed_close(bed);
         return KM_GOLDEN_SKIPPED;
     }
-    int misbehaved = km_bed_run(bed, kernel, error);
+    int misbehaved = s->c->steps ? run_steps(s, kernel, work, bed, &cell, error)
+                                 : km_bed_run(bed, kernel, error);
     copy_impl(kernel, bed->args.plan, s->verdict->impl);
     km_bed_unplan(bed, kernel);
     return misbehaved ? KM_GOLDEN_WRONG : KM_GOLDEN_OK;
@@ -118,7 +194,7 @@ static km_golden_status save(const stage *s, km_work *work, km_error *error)
 static void hand_over(const stage *s, const km_bed *bed)
 {
     for (int i = 0; i < KM_SLOT_COUNT; i++)
-        if (s->result[i])
+        if (s->result[i] && !s->c->tensor[KM_GOLDEN_EXPECTED][i].each_step)
             memcpy(s->result[i], bed->args.slot[i].data,
                    (size_t)bed->args.slot[i].count * km_element_size(bed->args.slot[i].type));
 }
@@ -131,12 +207,16 @@ static void child(void *context)
     km_bed bed = {0};
     km_error error = {0};
     km_golden_status status = c->saved_by ? save(s, &work, &error) : KM_GOLDEN_OK;
+    if (c->steps && own_updated(&work, &error))
+        status = KM_GOLDEN_ERROR;
     if (status == KM_GOLDEN_OK) {
         status = run_pass(s, s->backend, &work, &bed, &error);
         s->verdict->computed = status == KM_GOLDEN_OK || status == KM_GOLDEN_WRONG;
     }
     if (s->verdict->computed)
         hand_over(s, &bed);
+    if (c->steps)
+        free_updated(&work);
     s->verdict->status = status;
     snprintf(s->verdict->reason, sizeof s->verdict->reason, "%s",
              status == KM_GOLDEN_OK ? "" : error.text);
@@ -159,6 +239,16 @@ static double expected_element(const km_npy *a, int64_t i)
                                 : ((const double *)a->data)[i];
 }
 
+/* Of element i, which of a list lies in one of its tensors. */
+static const km_golden_rule *rule_of(const km_golden_case *c, km_slot slot, int64_t i)
+{
+    const km_golden_tensor *t = &c->tensor[KM_GOLDEN_EXPECTED][slot];
+    int piece = 0;
+    while (piece < t->pieces && i >= t->piece[piece].array.count)
+        i -= t->piece[piece++].array.count;
+    return piece < t->pieces ? &t->piece[piece].rule : &c->rule[slot];
+}
+
 void km_golden_compare(const km_golden_case *c, km_slot slot, const void *got_data,
                        km_figures *figures, km_golden_worst *worst)
 {
@@ -171,7 +261,7 @@ void km_golden_compare(const km_golden_case *c, km_slot slot, const void *got_da
         if (mask && !mask[i])
             continue;
         km_figures one = km_figures_none();
-        km_rule rule = element_rule(&c->rule[slot], scale, i);
+        km_rule rule = element_rule(rule_of(c, slot, i), scale, i);
         rule.whole = got.type != KM_REAL_TYPE;
         km_compare_one(&rule, km_element(&got, i), want, i, &one);
         km_figures_add(figures, &one);

@@ -1,6 +1,7 @@
 /* golden_tensors.c: the tensors and tolerances that case.json lists.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/names.h"
@@ -22,7 +23,19 @@ static const struct {
                {"batch_var_biased", "variance"},
                {"penalty", "y"},
                {"keep_mask", "mask"},
-               {"clipped", "y"}};
+               {"clipped", "y"},
+               {"state_sum", "sum"},
+               {"state_momentum_buffer", "momentum_buffer"},
+               {"state_square_avg", "square_avg"},
+               {"state_grad_avg", "grad_avg"},
+               {"state_exp_avg", "exp_avg"},
+               {"state_exp_avg_sq", "exp_avg_sq"},
+               {"state_max_exp_avg_sq", "max_exp_avg_sq"}};
+
+/* Names of tensors with a row for every step. */
+static const struct {
+    const char *name, *slot;
+} rows[] = {{"grads", "grad"}, {"params", "param"}};
 
 static const struct {
     const char *name;
@@ -73,11 +86,46 @@ static int find_slot(const km_golden_case *c, km_golden_role role, const char *n
     for (size_t i = 0; i < sizeof aliases / sizeof *aliases; i++)
         if (!strcmp(aliases[i].name, name))
             slot_name = aliases[i].slot;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows && c->steps; i++)
+        if (!strcmp(rows[i].name, name))
+            slot_name = rows[i].slot;
     int slot = km_slot_find(slot_name);
     if (slot >= 0 && slot_fits(c, role, (km_slot)slot))
         return slot;
     return km_fail(error, "unknown tensor '%.60s': %s/%s has no such %s", name, c->op->name,
                    c->pass->name, role == KM_GOLDEN_INPUT ? "input" : "result");
+}
+
+/* The number at the end of grad_0, clipped_1, and the name before it; -1: there is none. */
+static int piece_of(const char *name, char base[64])
+{
+    const char *end = strrchr(name, '_');
+    const size_t n = end ? (size_t)(end - name) : 0;
+    if (!end || n >= 64 || !end[1] || strlen(end) > 5 ||
+        strspn(end + 1, "0123456789") + 1 != strlen(end))
+        return -1;
+    memcpy(base, name, n);
+    base[n] = 0;
+    return (int)strtol(end + 1, NULL, 10);
+}
+
+/* The slot of a list that the name is a tensor of, and which one; or -1. */
+static int find_piece(const km_golden_case *c, km_golden_role role, const char *name, int *piece)
+{
+    char base[64];
+    km_error ignored;
+    *piece = piece_of(name, base);
+    const int slot = *piece >= 0 ? find_slot(c, role, base, &ignored) : -1;
+    const km_use *use = slot >= 0 ? km_use_find(c->pass, (km_slot)slot) : NULL;
+    return use && use->list ? slot : -1;
+}
+
+static int is_each_step(const char *name)
+{
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (!strcmp(rows[i].name, name))
+            return 1;
+    return 0;
 }
 
 static int find_role(const char *name, km_error *error)
@@ -125,6 +173,24 @@ static km_npy_type type_of(const km_golden_case *c, km_golden_role role, km_slot
                                                                             : roles[role].type;
 }
 
+/* They come in order. */
+static int read_piece(const json_t *shape, const char *file, km_golden_tensor *t, int piece,
+                      km_error *error)
+{
+    if (piece != t->pieces)
+        return km_fail(error, "tensor %d of its list is missing", t->pieces);
+    km_golden_piece *more = realloc(t->piece, (size_t)(piece + 1) * sizeof *more);
+    if (!more)
+        return km_fail(error, "out of memory for its list");
+    t->piece = more;
+    more[piece] = (km_golden_piece){.array.type = t->array.type};
+    if (!km_golden_is_name(file) || strlen(file) >= sizeof more->file)
+        return km_fail(error, "file '%.80s' does not lie in the case's folder", file);
+    strcpy(more[piece].file, file);
+    t->pieces++;
+    return read_shape(shape, &more[piece].array, error);
+}
+
 static int read_tensor(const json_t *entry, km_golden_case *c, km_error *error)
 {
     const char *role_name = km_golden_word(entry, "role", error);
@@ -133,17 +199,24 @@ static int read_tensor(const json_t *entry, km_golden_case *c, km_error *error)
     const char *file = dtype ? km_golden_word(entry, "file", error) : NULL;
     const json_t *shape = file ? km_golden_field(entry, "shape", JSON_ARRAY, error) : NULL;
     int role = shape ? find_role(role_name, error) : -1;
-    int slot = role >= 0 ? find_slot(c, (km_golden_role)role, name, error) : -1;
+    int piece = -1, slot = role >= 0 ? find_piece(c, (km_golden_role)role, name, &piece) : -1;
+    if (slot < 0) {
+        piece = -1;
+        slot = role >= 0 ? find_slot(c, (km_golden_role)role, name, error) : -1;
+    }
     if (slot < 0)
         return -1;
     km_golden_tensor *t = &c->tensor[role][slot];
-    if (t->recorded)
+    if (t->recorded && (piece < 0 || !t->pieces))
         return km_fail(error, "%s '%s' is listed twice", role_name, name);
     t->recorded = 1;
+    t->each_step = is_each_step(name);
     t->array.type = type_of(c, (km_golden_role)role, (km_slot)slot);
     if (strcmp(dtype, km_npy_type_name(t->array.type)))
         return km_fail(error, "dtype of %s '%s' is '%.20s', must be '%s'", role_name, name, dtype,
                        km_npy_type_name(t->array.type));
+    if (piece >= 0)
+        return read_piece(shape, file, t, piece, error);
     return read_file_name(file, c->tensor[role], t->file, error) ||
            read_shape(shape, &t->array, error);
 }
@@ -160,7 +233,7 @@ int km_golden_read_tensors(const json_t *tensors, km_golden_case *c, km_error *e
 
 /* ---- tolerance ------------------------------------------------------------------------------ */
 
-static int read_rule(const json_t *json, km_golden_rule *rule, km_error *error)
+int km_golden_read_rule(const json_t *json, km_golden_rule *rule, km_error *error)
 {
     const char *kind = km_golden_word(json, "kind", error);
     size_t r = 0;
@@ -191,10 +264,19 @@ int km_golden_read_tolerance(json_t *tolerance, km_golden_case *c, km_error *err
     json_object_foreach(tolerance, name, json)
     {
         km_error why = {0};
-        int slot = find_slot(c, KM_GOLDEN_EXPECTED, name, &why);
+        int piece, slot = find_piece(c, KM_GOLDEN_EXPECTED, name, &piece);
+        if (slot >= 0) {
+            km_golden_tensor *t = &c->tensor[KM_GOLDEN_EXPECTED][slot];
+            if (piece >= t->pieces || km_golden_read_rule(json, &t->piece[piece].rule, &why))
+                return km_fail(error, "tolerance of '%.60s': %s", name,
+                               piece < t->pieces ? why.text : "it is not listed");
+            seen |= 1u << slot;
+            continue;
+        }
+        slot = find_slot(c, KM_GOLDEN_EXPECTED, name, &why);
         if (slot >= 0 && seen & 1u << slot)
             slot = km_fail(&why, "given twice");
-        if (slot < 0 || read_rule(json, &c->rule[slot], &why))
+        if (slot < 0 || km_golden_read_rule(json, &c->rule[slot], &why))
             return km_fail(error, "tolerance of '%.60s': %s", name, why.text);
         seen |= 1u << slot;
     }

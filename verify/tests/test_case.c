@@ -142,6 +142,18 @@ static const struct {
     {"prelu", "n8c3_num_parameters-3", "must lie in [1, 1e+09]"},
     {"prelu", "n8c3_num_parameters2.5", "must be a whole number"},
     {"prelu", "n8c3_num_parameters1e18", "must lie in [1, 1e+09]"},
+    {"dropout", "n8_p1.5", "attribute 'p' must lie in [0, 1]"},
+    {"dropout", "n8_p-0.1", "attribute 'p' must lie in [0, 1]"},
+    {"dropout", "n8_seed1.5", "attribute 'seed' must be a whole number"},
+    {"l1_penalty", "n8_lambda-1", "attribute 'lambda' must lie in [0, "},
+    {"clip_grad_value", "n8_clip_value-1", "attribute 'clip_value' must lie in [0, "},
+    {"clip_grad_norm", "n8_max_norm-1", "attribute 'max_norm' must lie in [0, "},
+    {"clip_grad_norm", "n8_norm_type=3", "attribute 'norm_type' of clip_grad_norm cannot be '3'"},
+    {"standardize_columns", "n2c3_correction2", "correction must be below n"},
+    {"standardize_columns", "n2c3_dim1", "dim must be 0"},
+    {"min_max_columns", "n2c3_range_min1", "range_min must be below range_max"},
+    {"init", "c3k4_gain-1", "attribute 'gain' must lie in [0, 1e+06]"},
+    {"init", "c3k4_method=he", "attribute 'method' of init cannot be 'he'"},
 };
 
 static void refusals(void **state)
