@@ -33,7 +33,7 @@ static const char *open_backward(const km_args *args, void **plan)
 
 /* ---- the global average ---- */
 
-static float plane_average(const float *x, int64_t n)
+static vf plane_sum(const float *x, int64_t n)
 {
     vf sum[2] = {v_set(0), v_set(0)};
     int64_t i = 0;
@@ -41,29 +41,50 @@ static float plane_average(const float *x, int64_t n)
         sum[0] = v_add(sum[0], v_load(x + i));
         sum[1] = v_add(sum[1], v_load(x + i + V));
     }
-    for (; i < n; i += V)
-        sum[i / V % 2] = v_add(sum[i / V % 2], v_load_n(x + i, n - i));
-    return (float)(v_sum(v_add(sum[0], sum[1])) / (double)n);
+    for (; i + V <= n; i += V)
+        sum[0] = v_add(sum[0], v_load(x + i));
+    return v_add(sum[0], i < n ? v_add(sum[1], v_load_n(x + i, n - i)) : sum[1]);
 }
 
-static void fill_plane(float *grad_x, float share, int64_t n)
+/* V planes at most: the lanes of each are added after a transposition. */
+static void average_planes(const float *x, float *y, int64_t planes, int64_t n)
+{
+    vf sum[V];
+    for (int l = 0; l < V; l++)
+        sum[l] = plane_sum(x + (l < planes ? l : 0) * n, n);
+    v_transpose(sum);
+    for (int half = V / 2; half; half /= 2)
+        for (int l = 0; l < half; l++)
+            sum[l] = v_add(sum[l], sum[l + half]);
+    v_store_n(y, v_mul(sum[0], v_set((float)(1 / (double)n))), planes);
+}
+
+/* Rounded up to whole vectors, but for the last plane of all. */
+static void fill_plane(float *grad_x, float share, int64_t n, int last)
 {
     const vf v = v_set(share);
-    for (int64_t i = 0; i < n; i += V)
+    int64_t i = 0;
+    for (; i + V <= n; i += V)
+        v_store(grad_x + i, v);
+    if (i < n && last)
         v_store_n(grad_x + i, v, n - i);
+    else if (i < n)
+        v_store(grad_x + i, v);
 }
 
 static void global_part(const km_args *args, int part)
 {
     const km_pool *p = args->plan;
-    const int64_t plane = p->h.in * p->w.in, end = p->planes * (part + 1) / args->threads;
+    const int64_t plane = p->h.in * p->w.in, groups = (p->planes + V - 1) / V;
+    const int64_t from = groups * part / args->threads * V;
+    const int64_t cut = groups * (part + 1) / args->threads * V;
+    const int64_t to = cut < p->planes ? cut : p->planes;
     const float *x = args->slot[p->backward ? KM_GRAD_Y : KM_X].data;
     float *y = args->slot[p->backward ? KM_GRAD_X : KM_Y].data;
-    for (int64_t i = p->planes * part / args->threads; i < end; i++)
-        if (p->backward)
-            fill_plane(y + i * plane, x[i] / (float)plane, plane);
-        else
-            y[i] = plane_average(x + i * plane, plane);
+    for (int64_t i = from; i < to && !p->backward; i += V)
+        average_planes(x + i * plane, y + i, to - i < V ? to - i : V, plane);
+    for (int64_t i = from; i < to && p->backward; i++)
+        fill_plane(y + i * plane, x[i] / (float)plane, plane, (to - i) * plane < V + plane);
 }
 
 /* ---- passes ---- */

@@ -6,7 +6,7 @@
  *   POOL_BLOCKS   native tensors, whose lanes are channels (pool_lanes.h)
  *   POOL_LANES    bands of V planes, transposed into lanes and back in scratch memory, any shape
  *   POOL_ROWS     planes with long rows: lanes are neighbouring windows of a row (pool_rows.h)
- *   POOL_PAIRS    narrow planes in windows of 2x2 that don't overlap (pool_pairs.h)
+ *   POOL_PAIRS    windows of 2x2 that don't overlap: lanes are neighbours, too (pool_pairs.h)
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KM_POOL_H
 #define KM_POOL_H
@@ -252,16 +252,21 @@ static inline void km_set_reach(km_pool *p)
 /* Padding is written here and never again. */
 static inline int km_set_rows(km_pool *p, int parts)
 {
-    const int64_t columns = p->backward ? V : p->w.out;
-    km_set_reach(p);
+    const int windows = p->how == POOL_ROWS && !p->backward;
+    const int64_t columns = windows ? p->w.out : V;
     p->column = km_pool_memory(p, columns, sizeof *p->column);
     p->first = km_pool_memory(p, columns, sizeof *p->first);
-    if (!p->column || !p->first || (p->backward && km_set_shifts(p)))
+    if (!p->column || !p->first)
         return -1;
     for (int64_t j = 0; j < columns; j++) {
-        p->column[j] = (int32_t)(j * p->w.stride - (p->backward ? 0 : p->w.pad));
-        p->first[j] = p->backward ? 0 : p->columns[j].from - p->column[j];
+        p->column[j] = (int32_t)(j * p->w.stride - (windows ? p->w.pad : 0));
+        p->first[j] = windows ? p->columns[j].from - p->column[j] : 0;
     }
+    if (p->how == POOL_PAIRS)
+        return 0;
+    if (p->backward && km_set_shifts(p))
+        return -1;
+    km_set_reach(p);
     km_set_band(p, p->staged ? (p->max && p->backward ? 2 : 1) * p->line : 0, 0);
     p->staged *= km_most_sources(p, p->backward ? p->h.in : p->h.out) * p->line + V;
     if (km_set_scratch(p, parts))
@@ -287,6 +292,12 @@ static inline km_axis km_axis_of(const km_args *args, int which, int backward)
                      .dilation = dilation > 1 ? (int64_t)dilation : 1};
 }
 
+static inline int km_is_pair(const km_axis *a, int backward)
+{
+    return a->kernel == 2 && a->stride == 2 && !a->pad && a->dilation == 1 && a->out > 0 &&
+           (backward ? a->in == 2 * a->out : a->in >= 2 * a->out);
+}
+
 /* Long rows in place; blocks where few lanes would be idle. */
 static inline km_pool_how km_pool_choose(const km_pool *p, km_layout layout)
 {
@@ -294,6 +305,8 @@ static inline km_pool_how km_pool_choose(const km_pool *p, km_layout layout)
     const int slides = p->w.stride == 1 || p->w.stride == 2;
     if (layout == KM_NATIVE && p->channels * 4 >= padded * 3)
         return POOL_BLOCKS;
+    if (km_is_pair(&p->h, p->backward) && km_is_pair(&p->w, p->backward) && p->w.out * 4 >= V)
+        return POOL_PAIRS;
     return slides && p->w.in >= V && p->w.out >= V && p->w.kernel <= 4 * V ? POOL_ROWS : POOL_LANES;
 }
 
@@ -332,7 +345,7 @@ static inline const char *km_pool_open(const km_args *args, int max, int backwar
     p->rows = km_spans(p, &p->h);
     p->columns = km_spans(p, &p->w);
     const int failed = !p->rows || !p->columns || (max && !backward && km_set_places(p)) ||
-                       (p->how == POOL_ROWS && km_set_rows(p, parts)) ||
+                       ((p->how == POOL_ROWS || p->how == POOL_PAIRS) && km_set_rows(p, parts)) ||
                        (p->how == POOL_LANES && km_set_lanes(p, parts));
     if (!failed)
         return 0;

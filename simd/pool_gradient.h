@@ -49,19 +49,29 @@ KM_INLINE void km_gradient_row(const km_pool *p, const km_holders *o, int64_t h,
 {
     const int64_t in = p->w.in, last = in > stride * V ? in - stride * V + in % stride : 0;
     const vi start = vi_add(vi_set((int32_t)(h * in)), vi_load(p->column));
+    const int64_t *to_even = p->shift[0], *to_odd = p->shift[1];
+    const km_holders own_copy = *o;
+    o = &own_copy;
     for (int64_t c = 0; c < in; c += stride * V) {
         const int64_t at = c < last ? c : last, j = at / stride, n = in - at;
         const vi own = vi_add(start, vi_set((int32_t)at));
-        const vf a = max ? km_sum_chosen_near(o, p->shift[0], j, own, rows, even)
-                         : km_sum_near(o, p->shift[0], j, rows, even);
-        if (stride == 1) {
+        const vf a = max ? km_sum_chosen_near(o, to_even, j, own, rows, even)
+                         : km_sum_near(o, to_even, j, rows, even);
+        if (stride == 1 && n >= V)
+            v_store(grad_x + at, a);
+        else if (stride == 1)
             v_store_n(grad_x + at, a, n);
+        if (stride == 1)
             continue;
+        const vf b = max ? km_sum_chosen_near(o, to_odd, j, vi_add(own, vi_set(1)), rows, odd)
+                         : km_sum_near(o, to_odd, j, rows, odd);
+        if (n >= 2 * V) {
+            v_store(grad_x + at, v_zip_low(a, b));
+            v_store(grad_x + at + V, v_zip_high(a, b));
+        } else {
+            v_store_n(grad_x + at, v_zip_low(a, b), n);
+            v_store_n(grad_x + at + V, v_zip_high(a, b), n > V ? n - V : 0);
         }
-        const vf b = max ? km_sum_chosen_near(o, p->shift[1], j, vi_add(own, vi_set(1)), rows, odd)
-                         : km_sum_near(o, p->shift[1], j, rows, odd);
-        v_store_n(grad_x + at, v_zip_low(a, b), n);
-        v_store_n(grad_x + at + V, v_zip_high(a, b), n > V ? n - V : 0);
     }
 }
 

@@ -31,88 +31,136 @@ KM_INLINE km_best km_better(km_best b, vf v, vi index, int careful)
     return b;
 }
 
-/* Indices from the window's first element. */
-KM_INLINE km_best km_largest(const km_pool *p, const float *x, int64_t rows, int64_t columns,
+/* Where the taps of a window are, or the windows of an element; and their indices, from the window's first element.
+ * A copy in registers: stores might change the plan, for all that the compiler knows. */
+typedef struct km_steps {
+    int64_t down, across, line; /* floats; of `place` */
+    const int32_t *place;
+} km_steps;
+
+KM_INLINE km_steps km_steps_of(const km_pool *p)
+{
+    const int64_t row = p->backward ? p->w.out : p->w.in;
+    return (km_steps){p->step_h * row * V, p->step_w * V, p->place_line, p->place};
+}
+
+/* Row by row, so that rows need not wait for each other. */
+KM_INLINE km_best km_largest(km_steps to, const float *x, int64_t rows, int64_t columns,
                              int careful)
 {
-    const int64_t down = p->step_h * p->w.in * V, across = p->step_w * V;
-    km_best b = {v_load(x), vi_set(0)};
-    for (int64_t r = 0; r < rows; r++)
-        for (int64_t s = r == 0; s < columns; s++)
-            b = km_better(b, v_load(x + r * down + s * across),
-                          vi_set(p->place[r * p->place_line + s]), careful);
-    return b;
+    km_best all = {v_set(0), vi_set(0)};
+    for (int64_t r = 0; r < rows; r++, x += to.down) {
+        const int32_t *place = to.place + r * to.line;
+        km_best b = {v_load(x), vi_set(*place)};
+        for (int64_t s = 1; s < columns; s++)
+            b = km_better(b, v_load(x + s * to.across), vi_set(place[s]), careful);
+        all = r == 0 ? b : km_better(all, b.value, b.index, careful);
+    }
+    return all;
+}
+
+/* A row of windows, from row h on. */
+KM_INLINE void km_max_lanes_row(const km_pool *p, const float *x, int64_t h, int64_t rows, float *y,
+                                int32_t *indices, int careful)
+{
+    const km_steps to = km_steps_of(p);
+    const km_span *span = p->columns, *end = span + p->w.out;
+    const int32_t start = (int32_t)(h * p->w.in);
+    for (; span < end; span++, y += V, indices += V) {
+        const float *own = x + span->from * (int64_t)V;
+        const int64_t columns = span->count;
+        const vi first = vi_set(start + span->from);
+        km_best b;
+        if (rows == 2 && columns == 2)
+            b = km_largest(to, own, 2, 2, careful);
+        else if (rows == 3 && columns == 3)
+            b = km_largest(to, own, 3, 3, careful);
+        else
+            b = km_largest(to, own, rows, columns, careful);
+        v_store(y, b.value);
+        vi_store(indices, vi_add(b.index, first));
+    }
 }
 
 KM_INLINE void km_max_lanes(const km_pool *p, const km_lanes *t, int careful)
 {
-    float *y = t->out;
-    int32_t *indices = t->out_indices;
+    const int64_t line = p->w.out * V;
     for (int64_t i = t->from; i < t->to; i++) {
         const km_span r = p->rows[i];
-        const float *row = t->in + (r.from - t->first) * p->w.in * V;
-        for (int64_t j = 0; j < p->w.out; j++, y += V, indices += V) {
-            const km_span s = p->columns[j];
-            const float *x = row + s.from * (int64_t)V;
-            km_best b;
-            if (r.count == 2 && s.count == 2)
-                b = km_largest(p, x, 2, 2, careful);
-            else if (r.count == 3 && s.count == 3)
-                b = km_largest(p, x, 3, 3, careful);
-            else
-                b = km_largest(p, x, r.count, s.count, careful);
-            v_store(y, b.value);
-            vi_store(indices, vi_add(b.index, vi_set((int32_t)(r.from * p->w.in + s.from))));
-        }
+        const float *x = t->in + (r.from - t->first) * p->w.in * V;
+        const int64_t at = (i - t->from) * line;
+        if (r.count == 2)
+            km_max_lanes_row(p, x, r.from, 2, t->out + at, t->out_indices + at, careful);
+        else if (r.count == 3)
+            km_max_lanes_row(p, x, r.from, 3, t->out + at, t->out_indices + at, careful);
+        else
+            km_max_lanes_row(p, x, r.from, r.count, t->out + at, t->out_indices + at, careful);
     }
 }
 
-/* Most elements are in one window or two; the sum of more is formed in double, which gives the exact sum, rounded
- * once, for all but absurd ranges. */
 KM_INLINE vf km_chosen(const float *g, const int32_t *indices, vi own)
 {
     return v_select(vi_eq(vi_load(indices), own), v_load(g), v_set(0));
 }
 
-KM_INLINE vf km_sum_chosen(const km_pool *p, const float *g, const int32_t *indices, vi own,
+/* The sum of more than two terms is formed in double, which gives the exact sum, rounded once, for all but absurd
+ * ranges. */
+KM_INLINE vf km_sum_chosen(km_steps to, const float *g, const int32_t *indices, vi own,
                            int64_t rows, int64_t columns)
 {
-    const int64_t down = p->step_h * p->w.out * V, across = p->step_w * V;
-    if (rows * columns <= 2) {
-        vf sum = v_set(0);
-        for (int64_t r = 0; r < rows; r++)
-            for (int64_t s = 0; s < columns; s++)
-                sum = v_add(sum, km_chosen(g + r * down + s * across,
-                                           indices + r * down + s * across, own));
-        return sum;
-    }
+    vf sum = v_set(0);
     vw wide = vw_zero();
     for (int64_t r = 0; r < rows; r++)
-        for (int64_t s = 0; s < columns; s++)
-            wide = vw_add(
-                wide, km_chosen(g + r * down + s * across, indices + r * down + s * across, own));
-    return vw_round(wide);
+        for (int64_t s = 0; s < columns; s++) {
+            const int64_t at = r * to.down + s * to.across;
+            const vf chosen = km_chosen(g + at, indices + at, own);
+            if (rows * columns <= 2)
+                sum = r + s == 0 ? chosen : v_add(sum, chosen);
+            else
+                wide = vw_add(wide, chosen);
+        }
+    return rows * columns <= 2 ? sum : vw_round(wide);
+}
+
+/* A row of elements, from index `start` on, and the rows of windows that hold it. */
+KM_INLINE void km_max_gradient_lanes_row(const km_pool *p, const float *g, const int32_t *indices,
+                                         int64_t start, int64_t rows, float *grad_x)
+{
+    const km_steps to = km_steps_of(p);
+    const km_span *span = p->columns, *end = span + p->w.in;
+    const vi one = vi_set(1);
+    vi own = vi_set((int32_t)start);
+    for (; span < end; span++, grad_x += V, own = vi_add(own, one)) {
+        const int64_t columns = span->count, at = span->from * (int64_t)V;
+        vf sum;
+        if (columns == 1)
+            sum = km_sum_chosen(to, g + at, indices + at, own, rows, 1);
+        else if (columns == 2)
+            sum = km_sum_chosen(to, g + at, indices + at, own, rows, 2);
+        else if (columns == 3)
+            sum = km_sum_chosen(to, g + at, indices + at, own, rows, 3);
+        else
+            sum = km_sum_chosen(to, g + at, indices + at, own, rows, columns);
+        v_store(grad_x, sum);
+    }
 }
 
 KM_INLINE void km_max_gradient_lanes(const km_pool *p, const km_lanes *t)
 {
-    float *grad_x = t->out;
     for (int64_t i = t->from; i < t->to; i++) {
         const km_span r = p->rows[i];
-        const int64_t row = (r.from - t->first) * p->w.out * V;
-        vi own = vi_set((int32_t)(i * p->w.in));
-        for (int64_t j = 0; j < p->w.in; j++, grad_x += V) {
-            const km_span s = p->columns[j];
-            const float *g = t->in + row + s.from * (int64_t)V;
-            const int32_t *indices = t->in_indices + row + s.from * (int64_t)V;
-            if (r.count == 1 && s.count == 1)
-                v_store(grad_x, km_chosen(g, indices, own));
-            else if (r.count == 2 && s.count == 2)
-                v_store(grad_x, km_sum_chosen(p, g, indices, own, 2, 2));
-            else
-                v_store(grad_x, km_sum_chosen(p, g, indices, own, r.count, s.count));
-            own = vi_add(own, vi_set(1));
-        }
+        const int64_t at = (r.from - t->first) * p->w.out * V, start = i * p->w.in;
+        const float *g = t->in + at;
+        const int32_t *indices = t->in_indices + at;
+        float *grad_x = t->out + (i - t->from) * p->w.in * V;
+        if (r.count == 1)
+            km_max_gradient_lanes_row(p, g, indices, start, 1, grad_x);
+        else if (r.count == 2)
+            km_max_gradient_lanes_row(p, g, indices, start, 2, grad_x);
+        else if (r.count == 3)
+            km_max_gradient_lanes_row(p, g, indices, start, 3, grad_x);
+        else
+            km_max_gradient_lanes_row(p, g, indices, start, r.count, grad_x);
     }
 }
 
@@ -141,25 +189,38 @@ KM_INLINE vf km_sum_square(const float *x, int64_t size, int64_t line)
     return sum;
 }
 
-KM_INLINE void km_average_lanes(const km_pool *p, const km_lanes *t)
+KM_INLINE void km_average_lanes_row(const km_pool *p, const float *x, int64_t rows, float scale,
+                                    float *y)
 {
     const int64_t line = p->w.in * V;
-    float *y = t->out;
+    const km_span *span = p->columns, *end = span + p->w.out;
+    const float *scale_w = p->scale_w;
+    for (; span < end; span++, y += V) {
+        const float *own = x + span->from * (int64_t)V;
+        const int64_t columns = span->count;
+        vf sum;
+        if (rows == 2 && columns == 2)
+            sum = km_sum_square(own, 2, line);
+        else if (rows == 3 && columns == 3)
+            sum = km_sum_square(own, 3, line);
+        else
+            sum = km_sum(own, rows, columns, line);
+        v_store(y, v_mul(v_mul(sum, v_set(scale)), v_set(*scale_w++)));
+    }
+}
+
+KM_INLINE void km_average_lanes(const km_pool *p, const km_lanes *t)
+{
     for (int64_t i = t->from; i < t->to; i++) {
         const km_span r = p->rows[i];
-        const float *row = t->in + (r.from - t->first) * line;
-        for (int64_t j = 0; j < p->w.out; j++, y += V) {
-            const km_span s = p->columns[j];
-            const float *x = row + s.from * (int64_t)V;
-            vf sum;
-            if (r.count == 2 && s.count == 2)
-                sum = km_sum_square(x, 2, line);
-            else if (r.count == 3 && s.count == 3)
-                sum = km_sum_square(x, 3, line);
-            else
-                sum = km_sum(x, r.count, s.count, line);
-            v_store(y, v_mul(v_mul(sum, v_set(p->scale_h[i])), v_set(p->scale_w[j])));
-        }
+        const float *x = t->in + (r.from - t->first) * p->w.in * V;
+        float *y = t->out + (i - t->from) * p->w.out * V;
+        if (r.count == 2)
+            km_average_lanes_row(p, x, 2, p->scale_h[i], y);
+        else if (r.count == 3)
+            km_average_lanes_row(p, x, 3, p->scale_h[i], y);
+        else
+            km_average_lanes_row(p, x, r.count, p->scale_h[i], y);
     }
 }
 
@@ -171,30 +232,44 @@ KM_INLINE vf km_sum_shares(const float *g, const float *scale_h, const float *sc
         vf row = v_mul(v_load(g), v_set(scale_w[0]));
         for (int64_t s = 1; s < columns; s++)
             row = v_fma(v_load(g + s * V), v_set(scale_w[s]), row);
-        sum = v_fma(row, v_set(scale_h[r]), sum);
+        sum = r == 0 ? v_mul(row, v_set(scale_h[r])) : v_fma(row, v_set(scale_h[r]), sum);
     }
     return sum;
 }
 
-KM_INLINE void km_average_gradient_lanes(const km_pool *p, const km_lanes *t)
+KM_INLINE void km_average_gradient_lanes_row(const km_pool *p, const float *g, const float *scale_h,
+                                             int64_t rows, float *grad_x)
 {
     const int64_t line = p->w.out * V;
-    float *grad_x = t->out;
+    const km_span *span = p->columns, *end = span + p->w.in;
+    const float *scales = p->scale_w;
+    for (; span < end; span++, grad_x += V) {
+        const float *own = g + span->from * (int64_t)V, *scale_w = scales + span->from;
+        const int64_t columns = span->count;
+        if (columns == 0)
+            v_store(grad_x, v_set(0));
+        else if (columns == 1)
+            v_store(grad_x, km_sum_shares(own, scale_h, scale_w, rows, 1, line));
+        else if (columns == 2)
+            v_store(grad_x, km_sum_shares(own, scale_h, scale_w, rows, 2, line));
+        else
+            v_store(grad_x, km_sum_shares(own, scale_h, scale_w, rows, columns, line));
+    }
+}
+
+KM_INLINE void km_average_gradient_lanes(const km_pool *p, const km_lanes *t)
+{
     for (int64_t i = t->from; i < t->to; i++) {
         const km_span r = p->rows[i];
-        const float *row = t->in + (r.from - t->first) * line, *scale_h = p->scale_h + r.from;
-        for (int64_t j = 0; j < p->w.in; j++, grad_x += V) {
-            const km_span s = p->columns[j];
-            const float *g = row + s.from * (int64_t)V, *scale_w = p->scale_w + s.from;
-            if (s.count == 0)
-                v_store(grad_x, v_set(0));
-            else if (r.count == 1 && s.count == 1)
-                v_store(grad_x, v_mul(v_mul(v_load(g), v_set(scale_w[0])), v_set(scale_h[0])));
-            else if (r.count == 2 && s.count == 2)
-                v_store(grad_x, km_sum_shares(g, scale_h, scale_w, 2, 2, line));
-            else
-                v_store(grad_x, km_sum_shares(g, scale_h, scale_w, r.count, s.count, line));
-        }
+        const float *g = t->in + (r.from - t->first) * p->w.out * V;
+        const float *scale_h = p->scale_h + r.from;
+        float *grad_x = t->out + (i - t->from) * p->w.in * V;
+        if (r.count == 1)
+            km_average_gradient_lanes_row(p, g, scale_h, 1, grad_x);
+        else if (r.count == 2)
+            km_average_gradient_lanes_row(p, g, scale_h, 2, grad_x);
+        else
+            km_average_gradient_lanes_row(p, g, scale_h, r.count, grad_x);
     }
 }
 

@@ -5,6 +5,7 @@
 
 #include "pool_gradient.h"
 #include "pool_native.h"
+#include "pool_pairs.h"
 
 /* ---- V planes and vectors ---- */
 
@@ -142,6 +143,8 @@ KM_INLINE void km_pool_run(const km_args *args, int part, int max)
             km_pool_block(p, args, b, max);
     } else if (p->how == POOL_ROWS) {
         km_pool_rows(p, args, part, max);
+    } else if (p->how == POOL_PAIRS) {
+        km_pool_pairs(p, args, part, max);
     } else {
         km_pool_through_lanes(p, args, part, max);
     }

@@ -75,20 +75,29 @@ KM_INLINE vf km_tap(const float *x, int64_t at, int stride)
     return at % 2 ? v_odd(a, b) : v_even(a, b);
 }
 
-/* Tap 0 may be padding, -inf: whatever is larger wins, and if nothing is, the first element. */
-KM_INLINE km_best km_largest_tap(const km_pool *p, const float *x, int64_t line, vi first,
-                                 int64_t rows, int64_t columns, int64_t dilation, int stride,
-                                 int careful, vm *nan)
+/* Tap 0 may be padding, -inf: whatever is larger wins, and if nothing is, the first element. Row by row, so that
+ * rows need not wait for each other. */
+KM_INLINE km_best km_largest_tap(const int32_t *place, int64_t place_line, const float *x,
+                                 int64_t line, vi first, int64_t rows, int64_t columns,
+                                 int64_t dilation, int stride, int careful, vm *nan)
 {
-    km_best b = {km_tap(x, 0, stride), first};
-    *nan = v_unordered(b.value, b.value);
-    for (int64_t r = 0; r < rows; r++)
-        for (int64_t s = r == 0; s < columns; s++) {
-            const vf v = km_tap(x + r * line, s * dilation, stride);
-            *nan = v_or(*nan, v_unordered(v, v));
-            b = km_better(b, v, vi_set(p->place[r * p->place_line + s]), careful);
+    km_best all = {km_tap(x, 0, stride), first};
+    *nan = v_unordered(all.value, all.value);
+    for (int64_t r = 0; r < rows; r++, x += line, place += place_line) {
+        km_best b = {km_tap(x, 0, stride), r == 0 ? first : vi_set(*place)};
+        vf before = b.value;
+        for (int64_t s = 1; s < columns; s++) {
+            const vf v = km_tap(x, s * dilation, stride);
+            if (s % 2 || s == columns - 1)
+                *nan = v_or(*nan, v_unordered(before, v));
+            before = v;
+            b = km_better(b, v, vi_set(place[s]), careful);
         }
-    return b;
+        if (columns == 1)
+            *nan = v_or(*nan, v_unordered(before, before));
+        all = r == 0 ? b : km_better(all, b.value, b.index, careful);
+    }
+    return all;
 }
 
 /* x: tap 0 of window 0 in the first row that exists, which is row h. */
@@ -97,31 +106,36 @@ KM_INLINE void km_max_row(const km_pool *p, const float *x, int64_t line, int64_
                           int stride, int nan)
 {
     const vi start = vi_set((int32_t)(h * p->w.in));
-    for (int64_t j = 0; j < p->w.out; j += V) {
-        const int64_t at = j + V > p->w.out ? p->w.out - V : j;
+    const int64_t out = p->w.out, place_line = p->place_line;
+    const int32_t *place = p->place, *firsts = p->first, *column = p->column;
+    for (int64_t j = 0; j < out; j += V) {
+        const int64_t at = j + V > out ? out - V : j;
         const float *own = x + at * stride;
-        const vi first = vi_load(p->first + at);
+        const vi first = vi_load(firsts + at);
         vm seen;
-        km_best b =
-            km_largest_tap(p, own, line, first, rows, columns, dilation, stride, nan == 1, &seen);
+        km_best b = km_largest_tap(place, place_line, own, line, first, rows, columns, dilation,
+                                   stride, nan == 1, &seen);
         if (nan == 2 && v_any(seen))
-            b = km_largest_tap(p, own, line, first, rows, columns, dilation, stride, 1, &seen);
+            b = km_largest_tap(place, place_line, own, line, first, rows, columns, dilation, stride,
+                               1, &seen);
         v_store(y + at, b.value);
-        vi_store(indices + at, vi_add(b.index, vi_add(start, vi_load(p->column + at))));
+        vi_store(indices + at, vi_add(b.index, vi_add(start, vi_load(column + at))));
     }
 }
 
 KM_INLINE void km_average_row(const km_pool *p, const float *x, int64_t line, float scale, float *y,
                               int64_t rows, int64_t columns, int stride)
 {
-    for (int64_t j = 0; j < p->w.out; j += V) {
-        const int64_t at = j + V > p->w.out ? p->w.out - V : j;
+    const int64_t out = p->w.out;
+    const float *scale_w = p->scale_w;
+    for (int64_t j = 0; j < out; j += V) {
+        const int64_t at = j + V > out ? out - V : j;
         const float *own = x + at * stride;
         vf sum = km_tap(own, 0, stride);
         for (int64_t r = 0; r < rows; r++)
             for (int64_t s = r == 0; s < columns; s++)
                 sum = v_add(sum, km_tap(own + r * line, s, stride));
-        v_store(y + at, v_mul(v_mul(sum, v_set(scale)), v_load(p->scale_w + at)));
+        v_store(y + at, v_mul(v_mul(sum, v_set(scale)), v_load(scale_w + at)));
     }
 }
 
