@@ -344,15 +344,15 @@ static int holds_classes(const km_op *op, km_slot slot)
 /* Kernels index with classes. */
 static int check_classes(const km_golden_case *c, const km_golden_tensor *t, km_error *error)
 {
-    const int64_t classes = c->params.dim[KM_DIM_C];
+    const int64_t classes = c->params.dim[KM_DIM_C], *class = t->array.data;
     const double ignored = c->params.attr[KM_IGNORE_INDEX];
     for (int64_t i = 0; i < t->array.count; i++)
-        if ((t->whole[i] < 0 || t->whole[i] >= classes) && t->whole[i] != ignored) {
+        if ((class[i] < 0 || class[i] >= classes) && (double)class[i] != ignored) {
             km_fail(error,
-                    "element %" PRId64
-                    " is %d: a class must be 0 or more and less than c = %" PRId64
+                    "element %" PRId64 " is %" PRId64
+                    ": a class must be 0 or more and less than c = %" PRId64
                     ", or ignore_index = %g",
-                    i, t->whole[i], classes, ignored);
+                    i, class[i], classes, ignored);
             return blame(t->file, error);
         }
     return 0;
