@@ -19,7 +19,8 @@
     F(softmax)                                                                                     \
     F(loss)                                                                                        \
     F(pool)                                                                                        \
-    F(norm)
+    F(norm)                                                                                        \
+    F(optimizer)
 
 #define DECLARE(family) extern const km_kernel km_onednn_##family[];
 FAMILIES(DECLARE)
