@@ -23,7 +23,8 @@
     F(penalty)                                                                                     \
     F(dropout)                                                                                     \
     F(clip)                                                                                        \
-    F(columns)
+    F(columns)                                                                                     \
+    F(optimizer)
 
 #define DECLARE(family) extern const km_kernel km_onednn_##family[];
 FAMILIES(DECLARE)

@@ -100,7 +100,8 @@ const char *km_onednn_chain(plan *p, const km_args *args, const void *recipe)
     shapes s;
     dnnl_primitive_desc_t pd = NULL;
     dnnl_exec_arg_t arg[MAX_ARGS];
-    if (desc_create(&s.tensor, 2, (const dnnl_dims_t){1, args->slot[c->src].count}) ||
+    const int flat = c->src < KM_SLOT_COUNT ? c->src : c->dst; /* one of them is a slot */
+    if (desc_create(&s.tensor, 2, (const dnnl_dims_t){1, args->slot[flat].count}) ||
         desc_create(&s.constant, 2, (const dnnl_dims_t){1, 1}))
         return "oneDNN cannot describe the tensor";
     const char *reason = "oneDNN has no such binary primitive";

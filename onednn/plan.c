@@ -87,12 +87,23 @@ void km_onednn_describe(const void *plan_, km_kernel_info *info)
                          i ? " + " : "", p->step[i].impl);
 }
 
-const char *km_onednn_scratch(plan *p, int64_t count)
+static const char *make_scratch(plan *p, int64_t count, int tensors)
 {
     const size_t bytes = ((size_t)count * sizeof(float) + 63) / 64 * 64;
-    p->scratch = aligned_alloc(64, bytes);
-    p->scratch_count = count;
+    p->scratch = aligned_alloc(64, (size_t)tensors * bytes);
+    p->spare = tensors > 1 && p->scratch ? p->scratch + bytes / sizeof(float) : NULL;
+    p->scratch_count = tensors * count;
     return p->scratch ? NULL : "out of memory";
+}
+
+const char *km_onednn_scratch(plan *p, int64_t count)
+{
+    return make_scratch(p, count, 1);
+}
+
+const char *km_onednn_scratch_two(plan *p, int64_t count)
+{
+    return make_scratch(p, count, 2);
 }
 
 dnnl_memory_t km_onednn_memory(plan *p, const desc *d, int slot, float constant)
@@ -103,8 +114,9 @@ dnnl_memory_t km_onednn_memory(plan *p, const desc *d, int slot, float constant)
     p->binding[i].slot = slot;
     p->constant[i] = constant;
     if (slot >= KM_SLOT_COUNT)
-        dnnl_memory_set_data_handle(p->binding[i].memory,
-                                    slot == SCRATCH_SLOT ? p->scratch : &p->constant[i]);
+        dnnl_memory_set_data_handle(p->binding[i].memory, slot == SCRATCH_SLOT ? p->scratch
+                                                          : slot == SPARE_SLOT ? p->spare
+                                                                               : &p->constant[i]);
     p->bindings++;
     return p->binding[i].memory;
 }

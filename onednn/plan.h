@@ -10,7 +10,7 @@
 #include "dnnl_compat.h"
 #include <kernelmark.h>
 
-enum { MAX_STEPS = 4, MAX_ARGS = 10, MAX_MEMORIES = 16 };
+enum { MAX_STEPS = 8, MAX_ARGS = 10, MAX_MEMORIES = 40 };
 
 typedef struct step {
     dnnl_primitive_t primitive;
@@ -19,12 +19,12 @@ typedef struct step {
     dnnl_exec_arg_t arg[MAX_ARGS];
 } step;
 
-/* Beyond the slots: a constant of the plan, and its one scratch tensor, as long as the case's. */
-enum { CONSTANT_SLOT = KM_SLOT_COUNT, SCRATCH_SLOT };
+/* Beyond the slots: a constant of the plan, and its scratch tensors, as long as the case's. */
+enum { CONSTANT_SLOT = KM_SLOT_COUNT, SCRATCH_SLOT, SPARE_SLOT };
 
 typedef struct binding {
     dnnl_memory_t memory;
-    int slot; /* whose data the memory shows, or one of the two below */
+    int slot; /* whose data the memory shows, or one of those beyond */
 } binding;
 
 typedef struct plan {
@@ -35,7 +35,7 @@ typedef struct plan {
     step step[MAX_STEPS];
     binding binding[MAX_MEMORIES];
     float constant[MAX_MEMORIES]; /* of the binding with the same index */
-    float *scratch;
+    float *scratch, *spare;
     int64_t scratch_count;
     int64_t inner_bytes; /* oneDNN's own scratch memory: the steps share it */
 } plan;
@@ -63,8 +63,9 @@ typedef struct chain {
     const link *links;
 } chain;
 
-/* Makes the scratch tensor of a plan; before the chains that use it. */
+/* Makes the scratch tensor of a plan, or both; before the chains that use them. */
 const char *km_onednn_scratch(plan *p, int64_t count);
+const char *km_onednn_scratch_two(plan *p, int64_t count);
 
 /* Adds primitives to p; recipe is what km_onednn_open was given. */
 typedef const char *(*build_fn)(plan *p, const km_args *args, const void *recipe);

@@ -101,7 +101,7 @@ static const struct subject {
         {"state_drifts", "n37", state_drifts,
          "after step 50 of 50: 37 of 37 elements of momentum_"},
         {"first_piece_only", "n37l3", first_piece_only, "case: 33 of 37 elements of param wrong"},
-        {"equal_pieces", "n37l3", equal_pieces, "of param past its end"},
+        {"equal_pieces", "n37l3", equal_pieces, "past its end, at byte "},
         {"past_the_piece", "n37l3", past_the_piece, "past its end"},
         {"into_the_gradient", "n37l3", into_the_gradient, "inside input grad, which is read-only"},
 },
