@@ -44,16 +44,18 @@ typedef struct plan {
     int parts;
 } plan;
 
-static const char *open(const km_args *args, void **out, const km_conv_algorithm *general,
-                        const km_conv_algorithm *depthwise)
+/* The first of the algorithms that takes the case. */
+static const char *open(const km_args *args, void **out, const km_conv_algorithm *const *list)
 {
-    const km_conv_shape s = km_conv_shape_of(args->params);
     plan *p = calloc(1, sizeof *p);
     if (!p)
         return "out of memory";
-    p->algorithm = s.c == 1 && s.k == 1 ? depthwise : general;
     p->parts = args->threads > 1 ? args->threads : 1;
-    const char *reason = p->algorithm->open(args, &p->own);
+    const char *reason = "";
+    for (; *list && reason; list++) {
+        p->algorithm = *list;
+        reason = p->algorithm->open(args, &p->own);
+    }
     if (reason)
         free(p);
     else
@@ -61,20 +63,18 @@ static const char *open(const km_args *args, void **out, const km_conv_algorithm
     return reason;
 }
 
-static const char *open_forward(const km_args *args, void **out)
-{
-    return open(args, out, &km_conv_forward, &km_conv_depthwise_forward);
-}
-
-static const char *open_backward_data(const km_args *args, void **out)
-{
-    return open(args, out, &km_conv_backward_data, &km_conv_depthwise_data);
-}
-
-static const char *open_backward_weights(const km_args *args, void **out)
-{
-    return open(args, out, &km_conv_backward_weights, &km_conv_depthwise_weights);
-}
+#define OPEN(pass, ...)                                                                            \
+    static const char *open_##pass(const km_args *args, void **out)                                \
+    {                                                                                              \
+        static const km_conv_algorithm *const list[] = {__VA_ARGS__, NULL};                        \
+        return open(args, out, list);                                                              \
+    }
+OPEN(forward, &km_conv_rows_forward, &km_conv_turned_forward, &km_conv_depthwise_forward,
+     &km_conv_forward)
+OPEN(backward_data, &km_conv_rows_data, &km_conv_turned_data, &km_conv_depthwise_data,
+     &km_conv_backward_data)
+OPEN(backward_weights, &km_conv_rows_weights, &km_conv_turned_weights, &km_conv_depthwise_weights,
+     &km_conv_backward_weights)
 
 static void run_part(const km_args *args, int phase, int part)
 {

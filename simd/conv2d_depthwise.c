@@ -291,6 +291,8 @@ static const char *open(const km_args *args, void **out, km_slot result)
     const km_conv_shape s = km_conv_shape_of(args->params);
     const int64_t rows = result == KM_GRAD_X ? km_min64(s.h.stride, s.h.in) : 1;
     const int64_t columns = result == KM_GRAD_X ? km_min64(s.w.stride, s.w.in) : 1;
+    if (s.c != 1 || s.k != 1)
+        return "not a channel to each group";
     plan *p = calloc(1, sizeof *p + (size_t)(rows * columns) * sizeof(stage));
     if (!p)
         return "out of memory";

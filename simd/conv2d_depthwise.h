@@ -16,6 +16,8 @@ typedef struct km_depth_stage {
     km_conv_taps h, w;
     int64_t to, to_row, to_column; /* in pixels */
     int64_t first, end;            /* columns of results all of whose taps lie inside */
+    int64_t strip,
+        strips_end; /* columns of results in whole vectors that read no further than the source's row */
     int is_three; /* 3x3 in the order of a forward pass or against it, at most one column of padding */
 } km_depth_stage;
 

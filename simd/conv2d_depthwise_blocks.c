@@ -231,6 +231,18 @@ static int is_three(const km_conv_taps *t)
            t->step <= 2;
 }
 
+static void find_strips(km_depth_stage *s)
+{
+    const km_conv_taps *w = &s->w;
+    int64_t last = 0, end = s->end;
+    for (int64_t i = 0; i < w->count; i++)
+        last = km_max64(last, w->place[i]);
+    if (end > s->first)
+        end = km_min64(end, (w->in - last) / w->step);
+    s->strip = km_round_up(s->first, V);
+    s->strips_end = s->strip + km_max64(0, end - s->strip) / V * V;
+}
+
 static void classify(km_depth_stage *s)
 {
     const km_conv_taps *w = &s->w;
@@ -243,6 +255,7 @@ static void classify(km_depth_stage *s)
     }
     s->first = km_min64(s->first, w->out);
     s->end = km_max64(s->first, s->end);
+    find_strips(s);
     s->is_three = is_three(&s->h) && is_three(w) && s->h.step == w->step && s->h.out >= ROWS &&
                   w->out >= FEW && s->first <= 1 && s->end >= w->out - 1 &&
                   w->place[km_depth_tap(w, 0)] >= -1;

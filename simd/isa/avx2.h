@@ -40,6 +40,11 @@ KM_INLINE vf v_load_n(const float *p, int64_t n)
     return _mm256_maskload_ps(p, v_lanes(n));
 }
 
+KM_INLINE vf v_load_in(const float *p, vm m)
+{
+    return _mm256_maskload_ps(p, _mm256_castps_si256(m));
+}
+
 KM_INLINE void v_store(float *p, vf a)
 {
     _mm256_storeu_ps(p, a);

@@ -38,6 +38,11 @@ KM_INLINE vf v_load_n(const float *p, int64_t n)
     return _mm512_maskz_loadu_ps(v_lanes(n), p);
 }
 
+KM_INLINE vf v_load_in(const float *p, vm m)
+{
+    return _mm512_maskz_loadu_ps(m, p);
+}
+
 KM_INLINE void v_store(float *p, vf a)
 {
     _mm512_storeu_ps(p, a);

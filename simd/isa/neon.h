@@ -42,6 +42,20 @@ KM_INLINE vf v_load_n(const float *p, int64_t n)
     return a;
 }
 
+KM_INLINE vf v_load_in(const float *p, vm m)
+{
+    vf a = vdupq_n_f32(0);
+    if (vgetq_lane_u32(m, 0))
+        a = vld1q_lane_f32(p, a, 0);
+    if (vgetq_lane_u32(m, 1))
+        a = vld1q_lane_f32(p + 1, a, 1);
+    if (vgetq_lane_u32(m, 2))
+        a = vld1q_lane_f32(p + 2, a, 2);
+    if (vgetq_lane_u32(m, 3))
+        a = vld1q_lane_f32(p + 3, a, 3);
+    return a;
+}
+
 KM_INLINE void v_store(float *p, vf a)
 {
     vst1q_f32(p, a);
