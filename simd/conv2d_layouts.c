@@ -5,6 +5,7 @@
 
 #include "conv2d_native.h"
 #include "conv2d_passes.h"
+#include "conv2d_winograd.h"
 
 typedef struct plan {
     const km_kernel *kernel;
@@ -28,7 +29,7 @@ static const char *open(const km_args *args, void **out, const char *pass)
     if (!p)
         return "out of memory";
     const km_kernel *const lists[] = {km_conv_native, km_conv_native_weights, km_conv_plain};
-    const char *reason = "";
+    const char *reason = open_one(p, km_conv_winograd, args, pass);
     for (int i = args->layout == KM_NATIVE ? 0 : 2; i < 3 && reason; i++)
         reason = open_one(p, lists[i], args, pass);
     if (reason)
