@@ -38,4 +38,5 @@ void km_omp_describe(km_kernel_info *info, const km_backend *from, const km_kern
     snprintf(info->impl, sizeof info->impl, "%s x %d%s%.64s", from->name, slices,
              own.impl[0] ? ": " : "", own.impl);
     info->workspace_bytes = own.workspace_bytes;
+    info->transforms = own.transforms;
 }

@@ -14,16 +14,18 @@
 typedef struct way {
     const char *name; /* of the layouts */
     format format[ROLES];
+    int winograd; /* tried for cases that ask for it, beside the others */
 } way;
 
 static const way ways[] = {
+    {"own layout", {LIBRARY, LIBRARY, LIBRARY}, 1},
     {"own layout", {LIBRARY, LIBRARY, LIBRARY}},
     {"nhwc", {NHWC, LIBRARY, NHWC}},
     {"plain", {PLAIN, PLAIN, PLAIN}},
     {"plain data", {PLAIN, LIBRARY, PLAIN}},
 };
-/* Native tensors come in one of the first two. */
-enum { NATIVE_WAYS = 2, WAYS = sizeof ways / sizeof *ways };
+/* Native tensors come in one of the first three. */
+enum { NATIVE_WAYS = 3, WAYS = sizeof ways / sizeof *ways };
 
 typedef struct candidate {
     plan *plan;
@@ -50,7 +52,7 @@ static void discard(candidate *c)
 static const char *make(candidate *c, const km_args *args, const convolution_pass *pass,
                         const way *w)
 {
-    convolution_recipe recipe = {pass, {0}, args->layout == KM_NATIVE, c->chosen};
+    convolution_recipe recipe = {pass, {0}, args->layout == KM_NATIVE, w->winograd, c->chosen};
     void *made = NULL;
     memcpy(recipe.format, w->format, sizeof recipe.format);
     const char *reason = km_onednn_open(args, km_onednn_convolution, &recipe, &made);
@@ -102,6 +104,8 @@ static int make_all(candidate *c, const km_args *args, const convolution_pass *p
     int count = 0;
     for (int i = 0; i < all && (race || !count); i++) {
         candidate *new = &c[count];
+        if (ways[i].winograd && (args->params->attr[KM_ALGORITHM] == 0 || pass->written == FILTER))
+            continue;
         const char *why = make(new, args, pass, &ways[i]);
         int spare = why != NULL;
         if (why && !*reason)

@@ -53,7 +53,9 @@ static dnnl_status_t describe_all(convolution *c, const km_args *args, const con
     dnnl_status_t status = dnnl_success;
     *c = (convolution){.stride = {(int64_t)a[KM_STRIDE], (int64_t)a[KM_STRIDE_W]},
                        .dilation = {(int64_t)a[KM_DILATION] - 1, (int64_t)a[KM_DILATION_W] - 1},
-                       .pad = {(int64_t)a[KM_PAD], (int64_t)a[KM_PAD_W]}};
+                       .pad = {(int64_t)a[KM_PAD], (int64_t)a[KM_PAD_W]},
+                       .algorithm =
+                           r->winograd ? dnnl_convolution_winograd : dnnl_convolution_direct};
     for (int i = 0; i < ROLES && !status; i++)
         status = km_onednn_convolution_desc(tensor[i], args, r->pass, i, r->format[i]);
     c->has_bias = args->slot[KM_BIAS].count > 0;

@@ -27,6 +27,7 @@ typedef struct convolution_recipe {
     const convolution_pass *pass;
     format format[ROLES];
     int native; /* the slots have the chosen layouts; otherwise they are plain, and run converts */
+    int winograd; /* by that algorithm, which few versions have; else the direct one */
     desc *chosen; /* the layouts of the three tensors; the caller destroys them */
 } convolution_recipe;
 

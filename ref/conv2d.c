@@ -7,6 +7,7 @@
 
 #include "conv2d_cases.h"
 #include "conv2d_shape.h"
+#include "conv2d_winograd.h"
 
 /* ---- one input plane and one output plane ----------------------------------------------------- */
 
@@ -169,6 +170,8 @@ static const char *check(const km_case *c)
 {
     static const km_dim bounded[] = {KM_DIM_H, KM_DIM_W, KM_DIM_R, KM_DIM_S};
     const int64_t groups = (int64_t)c->attr[KM_GROUPS];
+    if (c->attr[KM_ALGORITHM] == WINOGRAD && !is_for_winograd(c))
+        return "winograd takes 3x3 kernels with stride, dilation and groups of 1";
     for (int i = 0; i < 4; i++)
         if (c->dim[bounded[i]] > 1 << 30)
             return "h, w, r and s must be at most 2^30";
@@ -214,20 +217,28 @@ static double pairs(const axis *a)
     return count;
 }
 
-/* A tap outside the image is no work: nobody must multiply by zero. */
+/* A tap outside the image is no work: nobody must multiply by zero. Of Winograd's algorithm, the products count. */
 static double flops(const km_case *c, const km_pass *pass)
 {
     const geometry g = geometry_of(c);
     const double channels = (double)(g.n * g.groups * g.k);
+    double products = pairs(&g.h) * pairs(&g.w);
     if (pass->use[0].slot == KM_GRAD_Y)
         return channels * (double)(g.h.out * g.w.out);
-    return 2 * channels * (double)g.c * pairs(&g.h) * pairs(&g.w);
+    const int forward = pass->use[1].slot == KM_WEIGHT, data = pass->use[0].slot == KM_WEIGHT;
+    if (c->attr[KM_ALGORITHM] == WINOGRAD && (forward || data)) {
+        const int64_t h = forward ? g.h.out : g.h.in, w = forward ? g.w.out : g.w.in;
+        products = fmin(products, fmin(winograd_products(h, w, 2), winograd_products(h, w, 4)));
+    }
+    return 2 * channels * (double)g.c * products;
 }
 
 static int64_t terms(const km_case *c, km_slot slot)
 {
     const geometry g = geometry_of(c);
     const int64_t taps = g.h.kernel * g.w.kernel;
+    if (by_winograd(c, slot))
+        return (slot == KM_Y ? g.c : g.k) + WINOGRAD_ROUNDINGS;
     if (slot == KM_Y)
         return g.c * taps + (c->attr[KM_WITH_BIAS] != 0);
     return slot == KM_GRAD_X ? g.k * taps : g.n * g.h.out * g.w.out;
@@ -243,7 +254,7 @@ static real *magnitudes(const km_tensor *t)
 }
 
 /* S is what the pass makes of magnitudes. */
-static void sum_scale(const km_args *oracle, km_slot slot, double *s)
+static void direct_scale(const km_args *oracle, km_slot slot, double *s)
 {
     static const km_slot inputs[] = {KM_X, KM_WEIGHT, KM_BIAS, KM_GRAD_Y};
     static void (*const passes[KM_SLOT_COUNT])(const km_args *) = {[KM_Y] = forward,
@@ -264,6 +275,14 @@ static void sum_scale(const km_args *oracle, km_slot slot, double *s)
         passes[slot](&args);
     for (int i = 0; i < 4; i++)
         free(args.slot[inputs[i]].data);
+}
+
+static void sum_scale(const km_args *oracle, km_slot slot, double *s)
+{
+    if (!by_winograd(oracle->params, slot))
+        direct_scale(oracle, slot, s);
+    else if (winograd_scale(oracle, slot, s))
+        memset(s, 0, (size_t)oracle->slot[slot].count * sizeof *s);
 }
 
 /* The least input that gives this output: backward_bias has no other source for it. */
@@ -332,12 +351,13 @@ const km_op KM_OP(conv2d) = {
             {KM_DIM_K, .min = 0, .fallback = -1},
             {KM_DIM_R, .min = 1, .fallback = 1},
             {KM_DIM_S, .min = 1, .fallback = 1}},
-    .attrs = 5,
+    .attrs = 6,
     .attr = {{KM_STRIDE, .fallback = 1, .min = 1, .max = 1e6, .integer = 1, .pair = KM_STRIDE_W},
              {KM_PAD, .fallback = 0, .min = 0, .max = 1e6, .integer = 1, .pair = KM_PAD_W},
              {KM_DILATION, 1, .min = 1, .max = 1e6, .integer = 1, .pair = KM_DILATION_W},
              {KM_GROUPS, .fallback = 1, .min = 1, .max = 1e9, .integer = 1},
-             {KM_WITH_BIAS, .fallback = 1, .min = 0, .max = 1, .integer = 1}},
+             {KM_WITH_BIAS, .fallback = 1, .min = 0, .max = 1, .integer = 1},
+             {KM_ALGORITHM, DIRECT, .min = 0, .max = 1, .integer = 1, .choices = algorithms}},
     .check = check,
     .shape = shape,
     .flops = flops,

@@ -6,6 +6,7 @@
 #include "conv2d_depthwise.h"
 #include "conv2d_native.h"
 #include "conv2d_passes.h"
+#include "conv2d_winograd.h"
 
 typedef struct plan {
     const km_kernel *kernel;
@@ -31,7 +32,7 @@ static const char *open(const km_args *args, void **out, const char *pass)
     const km_kernel *const lists[] = {km_depth_native, km_conv_native, km_conv_native_weights,
                                       km_conv_plain};
     enum { PLAIN_LIST = 3 };
-    const char *reason = "";
+    const char *reason = open_one(p, km_conv_winograd, args, pass);
     for (int i = args->layout == KM_NATIVE ? 0 : PLAIN_LIST; i <= PLAIN_LIST && reason; i++)
         reason = open_one(p, lists[i], args, pass);
     if (reason)

@@ -156,6 +156,25 @@ static int meets_padding(const km_use *out, float special, double got)
     return out->gate.kind == KM_SUM && !isfinite(special) && isnan(got);
 }
 
+/* Whether result i may differ from that on the data without the special value: the oracle's does. A transform mixes
+ * what lies around, as far as the scale of its bound says. */
+static int is_touched(const lanes *l, km_slot slot, int64_t i)
+{
+    const double *now = l->work->want[slot], *before = l->plain.want[slot];
+    if (l->exam->result->transforms && l->work->scale[slot]) {
+        now = l->work->scale[slot];
+        before = l->plain.scale[slot];
+    }
+    return memcmp(&now[i], &before[i], sizeof *now) != 0;
+}
+
+/* A transform that meets NaN or infinity promises nothing for what it mixes with them. */
+static int is_unbounded(const lanes *l, km_slot slot, int64_t i)
+{
+    const double *scale = l->work->scale[slot];
+    return l->exam->result->transforms && scale && !isfinite(scale[i]);
+}
+
 /* One output slot after the special value went into lane `lane` of slot `use`. */
 static int check_output(const lanes *l, const km_use *use, float special, int64_t lane,
                         const km_use *out)
@@ -164,14 +183,16 @@ static int check_output(const lanes *l, const km_use *use, float special, int64_
     const km_tensor *got = &l->bed->args.slot[out->slot];
     km_tensor base = *got;
     base.data = l->base[out->slot];
-    const double *want = l->work->want[out->slot], *untouched = l->plain.want[out->slot];
+    const double *want = l->work->want[out->slot];
     km_rule rule = km_work_rule(l->work, out->slot, exam->target);
     km_figures f = km_figures_none();
     int edges = (km_backend_flags(exam->cell->backend) & KM_HOLDS_EDGES) != 0;
     /* an index that names the lane is right with and without a NaN there; one that skips NaN moves on */
     int may_move = out->type != KM_REAL_TYPE && !edges;
     for (int64_t i = 0; i < l->work->shape.slot[out->slot].count; i++) {
-        if (!memcmp(&want[i], &untouched[i], sizeof *want) && i != lane && !may_move) {
+        if (is_unbounded(l, out->slot, i))
+            continue;
+        if (!is_touched(l, out->slot, i) && i != lane && !may_move) {
             if (km_same_element(got, &base, i))
                 continue;
             if (!edges && meets_padding(out, special, km_element(got, i)))
