@@ -85,7 +85,7 @@ KM_INLINE double saved_rstd(const km_args *args, int64_t c)
 
 /* s: of g, and of g (x - mean), over n values */
 KM_INLINE plane_of_gradients gradients_from(double weight, float mean, double rstd, sums s,
-                                           double n)
+                                            double n)
 {
     const double factor = weight * rstd;
     return (plane_of_gradients){mean, (float)factor,

@@ -113,10 +113,10 @@ KM_INLINE void take_group(const void *of_, int64_t first, km_rows g)
         }
     if (j->grad_x) {
         vf e[V * ROW];
-        v_store(b->sum + first, km_rows_sum(e, x, max, g));
+        v_store(b->sum + first, km_rows_sum(e, x, j->grad_x + (b->first + first) * g.n, max, g));
         write_group(j, b, e, first, g);
     } else {
-        v_store(b->sum + first, km_rows_sum(NULL, x, max, g));
+        v_store(b->sum + first, km_rows_sum(NULL, x, NULL, max, g));
     }
 }
 

@@ -83,12 +83,12 @@ typedef struct dues {
 KM_INLINE dues dues_of(const job *j, const batch *b, int64_t k, int64_t n)
 {
     const vf share = j->reduction == NONE ? v_load_n(j->grad_y + b->first + k, n) : v_set(j->share);
-    const vf weight = v_load(b->weight + k), all = v_set(j->even * j->all);
+    const vf weight = v_load_n(b->weight + k, n), all = v_set(j->even * j->all);
     dues d = {.even = v_mul(share, v_set(j->even)), .own = v_mul(share, v_set(j->own))};
     d.own = v_mul(d.own, weight);
     d.factor = v_mul(share, v_fma(v_set(j->own), weight, all));
-    d.factor = v_div(d.factor, v_load(b->sum + k));
-    d.hit = v_mul(v_exp_term(v_load(b->target + k)), d.factor);
+    d.factor = v_div(d.factor, v_load_n(b->sum + k, n));
+    d.hit = v_mul(v_exp_term(v_load_n(b->target + k, n)), d.factor);
     d.hit = v_sub(v_fnma(d.even, weight, d.hit), d.own);
     return d;
 }

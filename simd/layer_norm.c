@@ -1,5 +1,5 @@
-/* layer_norm.c: rows of x [n, c]: their statistics and y while in cache; backward, the rows' sums, then grad_x
- * and the column sums together, GROUP rows at a time.
+/* layer_norm.c: rows of x [n, c]: forward as in layer_norm_forward.h; backward, the rows' sums, then grad_x and the
+ * column sums together, GROUP rows at a time.
  *
  * grad_weight and grad_bias are summed in float over chunks of ROWS rows, which are added in double, in order,
  * in a second phase. Parts are cut at chunks of rows and, there, between columns.
@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "norm.h"
+#include "layer_norm_forward.h"
 
-enum { ROWS = 64, GROUP = 4, TOGETHER = 4, SHORT = 192, COLUMNS = 256 };
+enum { ROWS = 64, GROUP = 4, COLUMNS = 256 };
 
 typedef struct plan {
     int64_t rows, c, chunks;
@@ -17,176 +17,7 @@ typedef struct plan {
     float partial[]; /* of each chunk of rows: terms of grad_weight, terms of grad_bias */
 } plan;
 
-KM_INLINE const float *input(const km_args *args, km_slot slot)
-{
-    return args->slot[slot].data;
-}
-
-KM_INLINE double reciprocal_root(const km_args *args, double variance)
-{
-    return 1 / sqrt(variance + args->params->attr[KM_EPS]);
-}
-
 /* ---- forward ---- */
-
-/* Up to V rows: y = xh weight + bias with xh = (x - rounded) rstd + shift. */
-typedef struct group {
-    double mean[V], m2[V];
-    float rounded[V], variance[V], rstd[V];
-    float shift[V]; /* what the mean loses as a float, in units of xh */
-} group;
-
-typedef struct line {
-    vf rounded, rstd, shift;
-} line;
-
-/* Columns [i, i + n), n <= V, of `count` rows; a constant in every call. */
-KM_INLINE void map_columns(const km_args *args, float *y, const float *x, int64_t c, const line *l,
-                           int count, int64_t i, int64_t n, km_reach reach)
-{
-    const int affine = args->slot[KM_WEIGHT].count != 0;
-    const vf weight = affine ? v_load_n(input(args, KM_WEIGHT) + i, n) : v_set(1);
-    const vf bias = affine ? v_load_n(input(args, KM_BIAS) + i, n) : v_set(0);
-    for (int j = 0; j < count; j++) {
-        const int64_t at = j * c + i;
-        if (reach != KM_NEAR)
-            __builtin_prefetch(y + at + KM_AHEAD_WRITE, 1);
-        const vf d = v_sub(v_load_n(x + at, n), l[j].rounded);
-        v_store_n(y + at, v_fma(v_fma(d, l[j].rstd, l[j].shift), weight, bias), n);
-    }
-}
-
-KM_INLINE void map_rows(const km_args *args, float *y, const float *x, int64_t c, const line *l,
-                        int count, km_reach reach)
-{
-    int64_t i = 0;
-    for (; i + 4 * V <= c; i += 4 * V)
-        for (int j = 0; j < 4; j++)
-            map_columns(args, y, x, c, l, count, i + j * V, V, reach);
-    for (; i + V <= c; i += V)
-        map_columns(args, y, x, c, l, count, i, V, reach);
-    if (i < c)
-        map_columns(args, y, x, c, l, count, i, c - i, reach);
-}
-
-/* What doubt there is about moments that shifted sums gave: see moments_of. */
-KM_INLINE int is_doubtful(double s, moments m, double n)
-{
-    return is_far(s, m, n) | !is_sound(m);
-}
-
-/* Of `count` rows, no longer than a chunk, whose sums over all lanes are formed together. */
-KM_INLINE void group_moments(const float *x, int64_t c, int count, group *m, km_reach reach)
-{
-    const double n = (double)c;
-    vf a[V], b[V];
-    float s[V], q[V], pivot[V] = {0};
-    int doubtful = 0;
-    for (int k = 0; k < V; k++)
-        a[k] = b[k] = v_set(0);
-    for (int k = 0; k < count; k++) {
-        lanes l = no_lanes();
-        pivot[k] = x[k * c];
-        add_shifted_run(&l, x + k * c, v_set(pivot[k]), c, reach);
-        a[k] = v_add(v_add(l.a[0], l.a[1]), v_add(l.a[2], l.a[3]));
-        b[k] = v_add(v_add(l.b[0], l.b[1]), v_add(l.b[2], l.b[3]));
-    }
-    v_store(s, km_sums(a));
-    v_store(q, km_sums(b));
-    for (int k = 0; k < V; k++) {
-        const moments r = shifted(pivot[k], s[k], q[k], n);
-        doubtful |= is_doubtful(s[k], r, n);
-        m->mean[k] = r.mean;
-        m->m2[k] = r.m2;
-    }
-    for (int k = 0; k < count && doubtful; k++)
-        if (is_doubtful(s[k], (moments){m->mean[k], m->m2[k]}, n)) {
-            const moments r = moments_of(x + k * c, (runs){1, c, c}, KM_NEAR);
-            m->mean[k] = r.mean;
-            m->m2[k] = r.m2;
-        }
-}
-
-/* From the moments of rows of n elements to their statistics and what maps x to xh. */
-KM_INLINE void group_lines(const km_args *args, group *m, double n)
-{
-    for (int k = 0; k < V; k++) {
-        const double variance = positive(m->m2[k] * (1 / n));
-        const double rstd = reciprocal_root(args, variance), lost = m->mean[k] - (float)m->mean[k];
-        m->rounded[k] = (float)m->mean[k];
-        m->variance[k] = (float)variance;
-        m->rstd[k] = (float)rstd;
-        m->shift[k] = lost == 0 ? 0 : (float)(-lost * rstd);
-    }
-}
-
-KM_INLINE void map_group(const km_args *args, float *y, const float *x, int64_t c, const group *m,
-                         int k, int count, km_reach reach)
-{
-    line l[TOGETHER];
-    for (int j = 0; j < count; j++)
-        l[j] = (line){v_set(m->rounded[k + j]), v_set(m->rstd[k + j]), v_set(m->shift[k + j])};
-    map_rows(args, y + k * c, x + k * c, c, l, count, reach);
-}
-
-KM_INLINE void forward_group(const km_args *args, int64_t r, int count, int64_t c, km_reach reach)
-{
-    const float *x = input(args, KM_X) + r * c;
-    float *y = (float *)args->slot[KM_Y].data + r * c;
-    group m;
-    int k = 0;
-    group_moments(x, c, count, &m, reach);
-    group_lines(args, &m, (double)c);
-    v_store_n((float *)args->slot[KM_MEAN].data + r, v_load(m.rounded), count);
-    v_store_n((float *)args->slot[KM_VARIANCE].data + r, v_load(m.variance), count);
-    for (; k + TOGETHER <= count; k += TOGETHER)
-        map_group(args, y, x, c, &m, k, TOGETHER, reach);
-    for (; k < count; k++)
-        map_group(args, y, x, c, &m, k, 1, reach);
-}
-
-/* In groups that stay in L1 from their sums to their results. */
-KM_INLINE void forward_short_rows(const km_args *args, range rows, km_reach reach)
-{
-    const int64_t c = args->slot[KM_X].dim[1], most = least(2048 / c, V);
-    for (int64_t r = rows.from; r < rows.to; r += most)
-        forward_group(args, r, (int)least(most, rows.to - r), c, reach);
-}
-
-KM_INLINE moments row_moments(const float *x, int64_t c, km_reach reach)
-{
-    moments m = {0, 0};
-    for (int64_t i = 0; i < c; i += CHUNK) {
-        const int64_t n = least(CHUNK, c - i);
-        m = join(m, (double)i, moments_of(x + i, (runs){1, n, n}, reach), (double)n);
-    }
-    return m;
-}
-
-KM_INLINE void forward_rows(const km_args *args, range rows, km_reach reach)
-{
-    const int64_t c = args->slot[KM_X].dim[1];
-    for (int64_t r = rows.from; r < rows.to; r++) {
-        const float *x = input(args, KM_X) + r * c;
-        const moments m = row_moments(x, c, reach);
-        const double variance = positive(m.m2 * (1 / (double)c)),
-                     rstd = reciprocal_root(args, variance);
-        const double lost = m.mean - (float)m.mean;
-        const line l = {v_set((float)m.mean), v_set((float)rstd),
-                        v_set(lost == 0 ? 0 : (float)(-lost * rstd))};
-        ((float *)args->slot[KM_MEAN].data)[r] = (float)m.mean;
-        ((float *)args->slot[KM_VARIANCE].data)[r] = (float)variance;
-        map_rows(args, (float *)args->slot[KM_Y].data + r * c, x, c, &l, 1, reach);
-    }
-}
-
-KM_INLINE void forward_any(const km_args *args, range rows, km_reach reach)
-{
-    if (args->slot[KM_X].dim[1] <= SHORT)
-        forward_short_rows(args, rows, reach);
-    else
-        forward_rows(args, rows, reach);
-}
 
 static void forward_part(const km_args *args, int phase, int part)
 {
@@ -229,29 +60,34 @@ KM_INLINE vf load_weight(const rows *t, int64_t i, int64_t n)
     return t->weight ? v_load_n(t->weight + i, n) : v_set(1);
 }
 
-/* Sums of h, and of h (x - mean). */
-KM_INLINE sums row_sums(const rows *t, int64_t r, vf mean, km_reach reach)
+/* Sums of h, and of h (x - mean), over columns [from, to) of row r. */
+KM_INLINE void add_row(const rows *t, int64_t r, int64_t from, int64_t to, vf mean, lanes *l,
+                       km_reach reach)
 {
     const float *x = t->x + r * t->c, *g = t->g + r * t->c;
+    int64_t i = from;
+    for (; i + 4 * V <= to; i += 4 * V)
+        for (int j = 0; j < 4; j++) {
+            const int64_t at = i + j * V;
+            if (reach != KM_NEAR) {
+                __builtin_prefetch(x + at + KM_AHEAD_READ, 0);
+                __builtin_prefetch(g + at + KM_AHEAD_READ, 0);
+            }
+            const vf gi = v_load(g + at);
+            add_terms(l, j, t->weight ? v_mul(gi, v_load(t->weight + at)) : gi,
+                      v_sub(v_load(x + at), mean));
+        }
+    for (; i < to; i += V)
+        add_terms(l, 0, v_mul(v_load_n(g + i, to - i), load_weight(t, i, to - i)),
+                  v_sub(v_load_n(x + i, to - i), mean));
+}
+
+KM_INLINE sums row_sums(const rows *t, int64_t r, vf mean, km_reach reach)
+{
     sums s = {0, 0};
     for (int64_t from = 0; from < t->c; from += CHUNK) {
-        const int64_t to = least(from + CHUNK, t->c);
         lanes l = no_lanes();
-        int64_t i = from;
-        for (; i + 4 * V <= to; i += 4 * V)
-            for (int j = 0; j < 4; j++) {
-                const int64_t at = i + j * V;
-                if (reach != KM_NEAR) {
-                    __builtin_prefetch(x + at + KM_AHEAD_READ, 0);
-                    __builtin_prefetch(g + at + KM_AHEAD_READ, 0);
-                }
-                const vf gi = v_load(g + at);
-                add_terms(&l, j, t->weight ? v_mul(gi, v_load(t->weight + at)) : gi,
-                          v_sub(v_load(x + at), mean));
-            }
-        for (; i < to; i += V)
-            add_terms(&l, 0, v_mul(v_load_n(g + i, to - i), load_weight(t, i, to - i)),
-                      v_sub(v_load_n(x + i, to - i), mean));
+        add_row(t, r, from, least(from + CHUNK, t->c), mean, &l, reach);
         const sums part = sums_of(&l);
         s.a += part.a;
         s.b += part.b;
@@ -264,7 +100,7 @@ KM_INLINE void add_columns(const rows *t, int64_t r, int count, const factors *f
                            int64_t n, km_reach reach)
 {
     const vf weight = load_weight(t, i, n);
-    vf gw = v_set(0), gb = v_set(0);
+    vf gw = v_set(0), gb = v_set(0), gx[GROUP];
     if (t->grad_weight) {
         gw = v_load_n(t->grad_weight + i, n);
         gb = v_load_n(t->grad_bias + i, n);
@@ -276,15 +112,32 @@ KM_INLINE void add_columns(const rows *t, int64_t r, int count, const factors *f
         const vf g = v_load_n(t->g + at, n), d = v_sub(v_load_n(t->x + at, n), f[k].mean);
         gw = v_fma(g, v_mul(d, f[k].rstd), gw);
         gb = v_add(gb, g);
-        v_store_n(
-            t->gx + at,
-            v_fma(t->weight ? v_mul(weight, g) : g, f[k].rstd, v_fma(d, f[k].slope, f[k].shift)),
-            n);
+        gx[k] =
+            v_fma(t->weight ? v_mul(weight, g) : g, f[k].rstd, v_fma(d, f[k].slope, f[k].shift));
     }
+    /* after all loads: where c is a multiple of 1024 they would wait for stores that look alike */
+    for (int k = 0; k < count; k++)
+        v_store_n(t->gx + (r + k) * t->c + i, gx[k], n);
     if (t->grad_weight) {
         v_store_n(t->grad_weight + i, gw, n);
         v_store_n(t->grad_bias + i, gb, n);
     }
+}
+
+KM_INLINE void add_all_columns(const rows *t, int64_t r, int count, const factors *f,
+                               km_reach reach)
+{
+    int64_t i = 0;
+    for (; i + V <= t->c; i += V)
+        add_columns(t, r, count, f, i, V, reach);
+    if (i < t->c)
+        add_columns(t, r, count, f, i, t->c - i, reach);
+}
+
+/* slope and shift, of the sums of a row of c elements */
+KM_INLINE sums map_of_gradients(sums s, double rstd, double c)
+{
+    return (sums){-rstd * rstd * rstd * (s.b * (1 / c)), -rstd * (s.a * (1 / c))};
 }
 
 KM_INLINE void backward_group(const km_args *args, const rows *t, int64_t r, int count,
@@ -294,22 +147,77 @@ KM_INLINE void backward_group(const km_args *args, const rows *t, int64_t r, int
     for (int k = 0; k < count; k++) {
         const double rstd = reciprocal_root(args, input(args, KM_VARIANCE)[r + k]);
         const vf mean = v_set(input(args, KM_MEAN)[r + k]);
-        const sums s = row_sums(t, r + k, mean, reach);
-        const double inverse = 1 / (double)t->c;
-        f[k] = (factors){mean, v_set((float)rstd),
-                         v_set((float)(-rstd * rstd * rstd * (s.b * inverse))),
-                         v_set((float)(-rstd * (s.a * inverse)))};
+        const sums map = map_of_gradients(row_sums(t, r + k, mean, reach), rstd, (double)t->c);
+        f[k] = (factors){mean, v_set((float)rstd), v_set((float)map.a), v_set((float)map.b)};
     }
-    int64_t i = 0;
-    for (; i + V <= t->c; i += V)
-        add_columns(t, r, count, f, i, V, reach);
-    if (i < t->c)
-        add_columns(t, r, count, f, i, t->c - i, reach);
+    add_all_columns(t, r, count, f, reach);
+}
+
+/* ---- short rows: up to V together ---- */
+
+typedef struct row_factors {
+    float mean[V], rstd[V], slope[V], shift[V];
+} row_factors;
+
+KM_INLINE void short_factors(const km_args *args, const rows *t, int64_t r, int count,
+                             row_factors *f, km_reach reach)
+{
+    vf a[V], b[V];
+    float s[V], q[V], variance[V];
+    v_store(f->mean, v_load_n(input(args, KM_MEAN) + r, count));
+    v_store(variance, v_load_n(input(args, KM_VARIANCE) + r, count));
+    for (int k = 0; k < V; k++)
+        a[k] = b[k] = v_set(0);
+    for (int k = 0; k < count; k++) {
+        lanes l = no_lanes();
+        add_row(t, r + k, 0, t->c, v_set(f->mean[k]), &l, reach);
+        a[k] = v_add(v_add(l.a[0], l.a[1]), v_add(l.a[2], l.a[3]));
+        b[k] = v_add(v_add(l.b[0], l.b[1]), v_add(l.b[2], l.b[3]));
+    }
+    v_store(s, km_sums(a));
+    v_store(q, km_sums(b));
+    for (int k = 0; k < V; k++) {
+        const double rstd = reciprocal_root(args, variance[k]);
+        const sums map = map_of_gradients((sums){s[k], q[k]}, rstd, (double)t->c);
+        f->rstd[k] = (float)rstd;
+        f->slope[k] = (float)map.a;
+        f->shift[k] = (float)map.b;
+    }
+}
+
+/* Rows [k, k + count) of a group whose first one is r. */
+KM_INLINE void short_columns(const rows *t, int64_t r, int k, int count, const row_factors *f,
+                             km_reach reach)
+{
+    factors own[GROUP];
+    for (int j = 0; j < count; j++)
+        own[j] = (factors){v_set(f->mean[k + j]), v_set(f->rstd[k + j]), v_set(f->slope[k + j]),
+                           v_set(f->shift[k + j])};
+    add_all_columns(t, r + k, count, own, reach);
+}
+
+KM_INLINE void backward_short_rows(const km_args *args, const rows *t, range own, km_reach reach)
+{
+    const int64_t most = least(1024 / t->c / GROUP * GROUP, V);
+    for (int64_t r = own.from; r < own.to; r += most) {
+        const int count = (int)least(most, own.to - r);
+        row_factors f;
+        int k = 0;
+        short_factors(args, t, r, count, &f, reach);
+        for (; k + GROUP <= count; k += GROUP)
+            short_columns(t, r, k, GROUP, &f, reach);
+        for (; k < count; k++)
+            short_columns(t, r, k, 1, &f, reach);
+    }
 }
 
 KM_INLINE void backward_rows(const km_args *args, const rows *t, range own, km_reach reach)
 {
     int64_t r = own.from;
+    if (t->c <= SHORT) {
+        backward_short_rows(args, t, own, reach);
+        return;
+    }
     for (; r + GROUP <= own.to; r += GROUP)
         backward_group(args, t, r, GROUP, reach);
     for (; r < own.to; r++)

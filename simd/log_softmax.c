@@ -10,7 +10,7 @@ KM_INLINE void forward_group(const void *args_, int64_t first, km_rows g)
     const float *x = (const float *)args->slot[KM_X].data + first * g.n;
     float *y = (float *)args->slot[KM_Y].data + first * g.n, max[V], log_sum[V];
     v_store(max, km_rows_largest(x, g));
-    v_store(log_sum, v_log_of_sum(km_rows_sum(NULL, x, max, g)));
+    v_store(log_sum, v_log_of_sum(km_rows_sum(NULL, x, y, max, g)));
     for (int r = 0; r < g.count; r++, x += g.n, y += g.n)
         for (int i = 0; i < g.k; i++) {
             const vf d = v_sub(km_load_part(x, g, i), v_set(max[r]));
@@ -64,8 +64,10 @@ KM_INLINE void backward_group(const void *args_, int64_t first, km_rows g)
     float *grad_x = (float *)args->slot[KM_GRAD_X].data + first * g.n;
     for (int r = 0; r < g.count; r++, y += g.n, grad_y += g.n, grad_x += g.n) {
         vf v[ROW];
-        for (int i = 0; i < g.k; i++)
+        for (int i = 0; i < g.k; i++) {
+            km_ask_three(y + i * V, grad_y + i * V, grad_x + i * V);
             v[i] = km_load_part(grad_y, g, i);
+        }
         const vf sum = v_set(km_held_sum(v, g.k));
         for (int i = 0; i < g.k; i++)
             km_store_part(grad_x, gradient(km_load_part(y, g, i), v[i], sum), g, i);
@@ -81,9 +83,11 @@ static void backward_rows(const km_args *args, km_range rows, int64_t n)
         const vf sum = v_set((float)km_row_dot(g, 0, n));
         int64_t i = 0;
         for (; i + U * V <= n; i += U * V)
-            for (int j = 0; j < U; j++)
-                v_store(gx + i + j * V,
-                        gradient(v_load(y + i + j * V), v_load(g + i + j * V), sum));
+            for (int j = 0; j < U; j++) {
+                const int64_t at = i + j * V;
+                km_ask_three(y + at, g + at, gx + at);
+                v_store(gx + at, gradient(v_load(y + at), v_load(g + at), sum));
+            }
         for (; i < n; i += V)
             v_store_n(gx + i, gradient(v_load_n(y + i, n - i), v_load_n(g + i, n - i), sum), n - i);
     }

@@ -13,7 +13,7 @@ KM_INLINE void forward_group(const void *args_, int64_t first, km_rows g)
     float *y = (float *)args->slot[KM_Y].data + first * g.n, max[V], scale[V];
     vf e[V * ROW];
     v_store(max, km_rows_largest(x, g));
-    v_store(scale, v_div(v_set(1), km_rows_sum(e, x, max, g)));
+    v_store(scale, v_div(v_set(1), km_rows_sum(e, x, y, max, g)));
     for (int r = 0; r < g.count; r++, y += g.n)
         for (int i = 0; i < g.k; i++)
             km_store_part(y, v_mul(e[r * g.k + i], v_set(scale[r])), g, i);
@@ -57,6 +57,7 @@ KM_INLINE void backward_group(const void *args_, int64_t first, km_rows g)
     for (int r = 0; r < g.count; r++, y += g.n, grad_y += g.n, grad_x += g.n) {
         vf v[ROW], w[ROW], dot = v_set(0);
         for (int i = 0; i < g.k; i++) {
+            km_ask_three(y + i * V, grad_y + i * V, grad_x + i * V);
             v[i] = km_load_part(y, g, i);
             w[i] = km_load_part(grad_y, g, i);
             dot = v_fma(v[i], w[i], dot);
@@ -75,8 +76,10 @@ static void backward_rows(const km_args *args, km_range rows, int64_t n)
         float *gx = (float *)args->slot[KM_GRAD_X].data + r * n;
         const vf dot = v_set((float)km_row_dot(y, g, n));
         int64_t i = 0;
-        for (; i + V <= n; i += V)
+        for (; i + V <= n; i += V) {
+            __builtin_prefetch(gx + i + AHEAD, 1);
             v_store(gx + i, v_mul(v_load(y + i), v_sub(v_load(g + i), dot)));
+        }
         v_store_n(gx + i, v_mul(v_load_n(y + i, n - i), v_sub(v_load_n(g + i, n - i), dot)), n - i);
     }
 }

@@ -15,7 +15,7 @@
 #include "reduce.h"
 #include "vlog.h"
 
-enum { ROW = 8, MIN_CHUNK = 4096, CHUNKS = 64, BLOCK = 128, U = 4 };
+enum { ROW = 8, MIN_CHUNK = 4096, CHUNKS = 64, BLOCK = 128, U = 4, AHEAD = 128, FAR_AHEAD = 512 };
 
 typedef struct km_axes {
     int64_t outer, axis, inner;
@@ -42,6 +42,22 @@ KM_INLINE vm v_first(int64_t n)
 KM_INLINE vf v_load_logits(const float *x, int64_t n)
 {
     return n >= V ? v_load(x) : v_select(v_first(n), v_load_n(x, n), v_set(-INFINITY));
+}
+
+/* Exponentials leave the memory idle: time to ask for what is read and written next. `out` may be NULL, a constant. */
+KM_INLINE void km_ask(const float *in, const float *out)
+{
+    __builtin_prefetch(in, 0, 2);
+    if (out)
+        __builtin_prefetch(out, 1);
+}
+
+/* The same of two tensors that are read and one that is written element by element. */
+KM_INLINE void km_ask_three(const float *a, const float *b, const float *out)
+{
+    __builtin_prefetch(a + FAR_AHEAD, 0);
+    __builtin_prefetch(b + FAR_AHEAD, 0);
+    __builtin_prefetch(out + AHEAD, 1);
 }
 
 /* ---- contiguous ---- */
@@ -72,6 +88,7 @@ KM_INLINE double km_row_sum(float *y, const float *x, int64_t n, float m, int ke
     for (; i + U * V <= n; i += U * V)
         for (int j = 0; j < U; j++) {
             const vf e = v_exp_term(v_sub(v_load(x + i + j * V), max));
+            km_ask(x + n + i + j * V, keep ? y + i + j * V + AHEAD : NULL);
             sum[j] = v_add(sum[j], e);
             if (keep)
                 v_store(y + i + j * V, e);
@@ -174,8 +191,9 @@ KM_INLINE vf km_rows_largest(const float *x, km_rows g)
     return km_maxima(m);
 }
 
-/* Sums of exp(x - max) of each row; the terms, k vectors for each row, go to e unless it is NULL, a constant. */
-KM_INLINE vf km_rows_sum(vf *e, const float *x, const float *max, km_rows g)
+/* Sums of exp(x - max) of each row; the terms, k vectors for each row, go to e unless it is NULL, a constant.
+ * Results will be written to y, unless NULL. */
+KM_INLINE vf km_rows_sum(vf *e, const float *x, const float *y, const float *max, km_rows g)
 {
     vf s[V];
     for (int r = 0; r < V; r++)
@@ -184,6 +202,7 @@ KM_INLINE vf km_rows_sum(vf *e, const float *x, const float *max, km_rows g)
         for (int i = 0; i < g.k; i++) {
             const vf d = v_sub(km_load_part_of_logits(x + r * g.n, g, i), v_set(max[r]));
             const vf term = v_exp_term(d);
+            km_ask(x + (V + r) * g.n + i * V, y ? y + r * g.n + i * V : NULL);
             s[r] = v_add(s[r], term);
             if (e)
                 e[r * g.k + i] = term;
@@ -289,6 +308,8 @@ KM_INLINE void km_columns_sum(vf *sum, const vf *m, float *y, const float *x, km
         for (const int64_t end = c.n - j < BLOCK ? c.n : j + BLOCK; j < end; j++)
             for (int i = 0; i < u; i++) {
                 const vf e = v_exp_term(v_sub(km_column_load(x, c, j, i, u), m[i]));
+                const int64_t at = j * c.stride + i * V;
+                km_ask(x + at + u * V, keep ? y + at + 4 * c.stride : NULL);
                 part[i] = v_add(part[i], e);
                 if (keep)
                     km_column_store(y, e, c, j, i, u);
@@ -364,8 +385,13 @@ KM_INLINE double km_dot(const float *a, const float *b, int64_t n)
     for (int j = 0; j < U; j++)
         sum[j] = v_set(0);
     for (; i + U * V <= n; i += U * V)
-        for (int j = 0; j < U; j++)
-            sum[j] = v_fma(v_load(a + i + j * V), b ? v_load(b + i + j * V) : v_set(1), sum[j]);
+        for (int j = 0; j < U; j++) {
+            const int64_t at = i + j * V;
+            __builtin_prefetch(a + at + FAR_AHEAD);
+            if (b)
+                __builtin_prefetch(b + at + FAR_AHEAD);
+            sum[j] = v_fma(v_load(a + at), b ? v_load(b + at) : v_set(1), sum[j]);
+        }
     for (; i < n; i += V)
         sum[0] = v_fma(v_load_n(a + i, n - i), b ? v_load_n(b + i, n - i) : v_set(1), sum[0]);
     return v_sum(v_add(v_add(sum[0], sum[1]), v_add(sum[2], sum[3])));
