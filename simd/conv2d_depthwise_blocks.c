@@ -19,7 +19,8 @@ static void three_row(const three *t, const km_conv_taps *w, const float *x, flo
     const three_fn(*tile)[2] = threes[columns == COLUMNS][w->step - 1];
     const int64_t first = w->place[km_depth_tap(w, 0)];
     const int left = first<0, right = first + (out - 1) * w->step + 3> w->in;
-    const int64_t middle = (out - 1) / columns - 1, last = out - columns;
+    const int64_t tiles = columns == COLUMNS ? (out - 1) / COLUMNS : (out - 1) / FEW;
+    const int64_t middle = tiles - 1, last = out - columns;
     x += first * V;
     tile[left][right && last == 0](t, x, y, 1);
     if (middle > 0)
@@ -43,10 +44,12 @@ static three three_of(const km_depth_plan *p, const km_depth_stage *s, const flo
 {
     three t = {.start = start, .x_row = p->x_row * V, .y_row = s->to_row * V};
     t.y_column = s->to_column * V;
-    for (int64_t i = 0; i < s->h.count * s->w.count; i++)
-        t.w[i] = w + (s->h.index[km_depth_tap(&s->h, i / s->w.count)] * p->kernel_w +
-                      s->w.index[km_depth_tap(&s->w, i % s->w.count)]) *
-                         V;
+    const float **to = t.w;
+    for (int64_t i = 0; i < s->h.count; i++) {
+        const float *row = w + s->h.index[km_depth_tap(&s->h, i)] * p->kernel_w * V;
+        for (int64_t j = 0; j < s->w.count; j++)
+            *to++ = row + s->w.index[km_depth_tap(&s->w, j)] * V;
+    }
     return t;
 }
 
