@@ -18,6 +18,7 @@ typedef struct km_depth_stage {
     int64_t first, end;            /* columns of results all of whose taps lie inside */
     int64_t strip,
         strips_end; /* columns of results in whole vectors that read no further than the source's row */
+    int is_two; /* one or two neighbouring taps each way, of which at most one lies outside at either end */
     int is_three; /* 3x3 in the order of a forward pass or against it, at most one column of padding */
 } km_depth_stage;
 

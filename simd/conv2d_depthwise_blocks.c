@@ -6,79 +6,11 @@
  * registers, tap after tap. SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
 
-#include "conv2d_depthwise.h"
+#include "conv2d_depthwise_tiles.h"
 
-enum { ROWS = 2, COLUMNS = 7, FEW = 3, RUN = 8 };
+enum { RUN = 8 };
 
 /* ---- 3x3 ---- */
-
-typedef struct three {
-    const float *w[9];
-    const float *start;
-    int64_t x_row; /* in floats, as the following two */
-    int64_t y_row, y_column;
-    int low, high; /* rows of the tile's source that lie inside */
-} three;
-
-/* x: where the first result's first tap is; left, right: whether the first, last column of taps lies outside. */
-KM_INLINE void three_tile(const three *t, const float *x, float *y, int columns, int step, int left,
-                          int right)
-{
-    const int width = (columns - 1) * step + 3;
-    vf sum[ROWS * COLUMNS], w[9];
-#pragma GCC unroll 9
-    for (int i = 0; i < 9; i++)
-        w[i] = v_load(t->w[i]);
-#pragma GCC unroll 14
-    for (int i = 0; i < ROWS * columns; i++)
-        sum[i] = v_load(t->start);
-#pragma GCC unroll 5
-    for (int i = 0; i < (ROWS - 1) * step + 3; i++, x += t->x_row) {
-        if (i < t->low || i >= t->high)
-            continue;
-#pragma GCC unroll 15
-        for (int j = left; j < width - right; j++) {
-            const vf xj = v_load(x + j * V);
-#pragma GCC unroll 9
-            for (int k = 0; k < 9; k++) {
-                const int r = i - k / 3, c = j - k % 3;
-                if (r >= 0 && r % step == 0 && r / step < ROWS && c >= 0 && c % step == 0 &&
-                    c / step < columns)
-                    sum[r / step * columns + c / step] =
-                        v_fma(xj, w[k], sum[r / step * columns + c / step]);
-            }
-        }
-    }
-#pragma GCC unroll 14
-    for (int i = 0; i < ROWS * columns; i++)
-        v_store(y + i / columns * t->y_row + i % columns * t->y_column, sum[i]);
-}
-
-/* `count` tiles side by side. */
-#define THREE(columns, step, left, right)                                                          \
-    static void three_##columns##step##left##right(const three *t, const float *x, float *y,       \
-                                                   int64_t count)                                  \
-    {                                                                                              \
-        for (; count > 0; count--, x += columns * step * V, y += columns * t->y_column)            \
-            three_tile(t, x, y, columns, step, left, right);                                       \
-    }
-#define THREES(columns, step)                                                                      \
-    THREE(columns, step, 0, 0)                                                                     \
-    THREE(columns, step, 0, 1) THREE(columns, step, 1, 0) THREE(columns, step, 1, 1)
-THREES(7, 1)
-THREES(7, 2)
-THREES(3, 1)
-THREES(3, 2)
-
-typedef void (*three_fn)(const three *, const float *, float *, int64_t);
-#define SIDES(columns, step)                                                                       \
-    {                                                                                              \
-        {three_##columns##step##00, three_##columns##step##01},                                    \
-        {                                                                                          \
-            three_##columns##step##10, three_##columns##step##11                                   \
-        }                                                                                          \
-    }
-static const three_fn threes[2][2][2][2] = {{SIDES(3, 1), SIDES(3, 2)}, {SIDES(7, 1), SIDES(7, 2)}};
 
 /* Results of a row, from its first tile to its last. x: where column 0 of the source would be. */
 static void three_row(const three *t, const km_conv_taps *w, const float *x, float *y)
@@ -87,7 +19,8 @@ static void three_row(const three *t, const km_conv_taps *w, const float *x, flo
     const three_fn(*tile)[2] = threes[columns == COLUMNS][w->step - 1];
     const int64_t first = w->place[km_depth_tap(w, 0)];
     const int left = first<0, right = first + (out - 1) * w->step + 3> w->in;
-    const int64_t middle = (out - 1) / columns - 1, last = out - columns;
+    const int64_t tiles = columns == COLUMNS ? (out - 1) / COLUMNS : (out - 1) / FEW;
+    const int64_t middle = tiles - 1, last = out - columns;
     x += first * V;
     tile[left][right && last == 0](t, x, y, 1);
     if (middle > 0)
@@ -111,10 +44,12 @@ static three three_of(const km_depth_plan *p, const km_depth_stage *s, const flo
 {
     three t = {.start = start, .x_row = p->x_row * V, .y_row = s->to_row * V};
     t.y_column = s->to_column * V;
-    for (int64_t i = 0; i < 9; i++)
-        t.w[i] = w + (s->h.index[km_depth_tap(&s->h, i / 3)] * p->kernel_w +
-                      s->w.index[km_depth_tap(&s->w, i % 3)]) *
-                         V;
+    const float **to = t.w;
+    for (int64_t i = 0; i < s->h.count; i++) {
+        const float *row = w + s->h.index[km_depth_tap(&s->h, i)] * p->kernel_w * V;
+        for (int64_t j = 0; j < s->w.count; j++)
+            *to++ = row + s->w.index[km_depth_tap(&s->w, j)] * V;
+    }
     return t;
 }
 
@@ -127,6 +62,47 @@ static void run_three(const km_depth_plan *p, const float *x, const float *w, co
         three_rows(p, s, i, &t, x, y);
     if (s->h.out % ROWS)
         three_rows(p, s, s->h.out - ROWS, &t, x, y);
+}
+
+/* ---- one or two taps by one or two ---- */
+
+static void two_row(const km_depth_plan *p, const km_depth_stage *s, int64_t i, three *t,
+                    const float *x, float *y)
+{
+    const km_conv_taps *h = &s->h, *w = &s->w;
+    const int64_t row = h->place[km_depth_tap(h, 0)] + i, last = w->out - COLUMNS;
+    const two_fn(*fns)[2] = twos[h->count - 1][w->count - 1];
+    t->low = (int)km_max64(0, -row);
+    t->high = (int)km_min64(h->count, h->in - row);
+    x += (row * p->x_row + w->place[km_depth_tap(w, 0)]) * V;
+    y += (s->to + i * s->to_row) * V;
+    for (int64_t j = 0;; j = km_min64(j + COLUMNS, last)) {
+        fns[j == 0 && s->first][j == last && s->end < w->out](t, x + j * V, y + j * t->y_column);
+        if (j == last)
+            return;
+    }
+}
+
+/* All stages side by side: rows that are neighbours are written together. */
+static void run_two(const km_depth_plan *p, const float *x, const float *w, const float *start,
+                    float *y)
+{
+    three t[4];
+    for (int64_t k = 0; k < p->stages; k++)
+        t[k] = three_of(p, &p->stage[k], w, start);
+    for (int64_t i = 0; i < p->rows; i++)
+        for (int64_t k = 0; k < p->stages; k++)
+            if (i < p->stage[k].h.out)
+                two_row(p, &p->stage[k], i, &t[k], x, y);
+}
+
+/* Whether all stages are such. */
+static int are_two(const km_depth_plan *p)
+{
+    for (int64_t k = 0; k < p->stages; k++)
+        if (!p->stage[k].is_two)
+            return 0;
+    return p->stages <= 4;
 }
 
 /* ---- any kernel ---- */
@@ -214,6 +190,10 @@ void km_depth_run(const km_depth_plan *p, const float *x, const float *w, const 
         run_three(p, x, w, start, y);
         return;
     }
+    if (start && are_two(p)) {
+        run_two(p, x, w, start, y);
+        return;
+    }
     for (int64_t i = 0; i < p->rows; i++)
         for (int64_t k = 0; k < p->stages; k++) {
             const km_depth_stage *s = &p->stage[k];
@@ -229,6 +209,12 @@ static int is_three(const km_conv_taps *t)
     const int64_t a = t->count == 3 ? t->place[km_depth_tap(t, 0)] : 0;
     return t->count == 3 && t->place[1] == a + 1 && t->place[km_depth_tap(t, 2)] == a + 2 &&
            t->step <= 2;
+}
+
+static int is_two(const km_conv_taps *t)
+{
+    return t->count == 1 ||
+           (t->count == 2 && t->place[km_depth_tap(t, 1)] == t->place[km_depth_tap(t, 0)] + 1);
 }
 
 static void find_strips(km_depth_stage *s)
@@ -256,6 +242,8 @@ static void classify(km_depth_stage *s)
     s->first = km_min64(s->first, w->out);
     s->end = km_max64(s->first, s->end);
     find_strips(s);
+    s->is_two = is_two(&s->h) && is_two(w) && s->h.step == 1 && w->step == 1 && w->out >= COLUMNS &&
+                s->first < w->count && s->end > w->out - w->count;
     s->is_three = is_three(&s->h) && is_three(w) && s->h.step == w->step && s->h.out >= ROWS &&
                   w->out >= FEW && s->first <= 1 && s->end >= w->out - 1 &&
                   w->place[km_depth_tap(w, 0)] >= -1;

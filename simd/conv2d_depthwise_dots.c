@@ -39,7 +39,7 @@ KM_INLINE void tile_add(const tile *t, int64_t j, int taps, int wide, int step, 
     const int64_t out = t->w->out;
     const int low = t->low, high = t->high;
     const float *x = t->x + j * step;
-    km_depth_lanes lanes[WIDE] = {{0}};
+    km_depth_lanes lanes[WIDE] = {0};
     vf g[ROWS];
 #pragma GCC unroll 3
     for (int c = 0; masked && c < wide; c++)

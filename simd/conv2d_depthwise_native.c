@@ -65,18 +65,30 @@ static void weights_plane(const plan *p, const km_args *args, int64_t block, int
            (size_t)(taps * V) * sizeof *sums);
 }
 
+/* Units: channels of a group, in blocks, in images; of gradients of weights, of all images. */
 static void run_part(const km_args *args, int phase, int part)
 {
     const plan *p = args->plan;
-    const int64_t inner = p->result == KM_GRAD_X ? 1 : p->shape.k;
-    const int64_t units = (p->result == KM_GRAD_WEIGHT ? 1 : p->shape.n) * p->blocks * inner;
-    for (int64_t u = units * part / p->parts; phase == 0 && u < units * (part + 1) / p->parts; u++)
+    const int64_t channels = p->result == KM_GRAD_X ? 1 : p->shape.k;
+    const int64_t units = (p->result == KM_GRAD_WEIGHT ? 1 : p->shape.n) * p->blocks * channels;
+    const int64_t first = units * part / p->parts, end = units * (part + 1) / p->parts;
+    int64_t k = first % channels, block = first / channels % p->blocks;
+    int64_t n = first / channels / p->blocks;
+    for (int64_t u = first; phase == 0 && u < end; u++) {
         if (p->result == KM_Y)
-            forward_plane(p, args, u / inner / p->blocks, u / inner % p->blocks, u % inner);
+            forward_plane(p, args, n, block, k);
         else if (p->result == KM_GRAD_X)
-            data_plane(p, args, u / p->blocks, u % p->blocks);
+            data_plane(p, args, n, block);
         else
-            weights_plane(p, args, u / inner, u % inner, p->sums + part * taps_of(p) * V);
+            weights_plane(p, args, block, k, p->sums + part * taps_of(p) * V);
+        if (++k < channels)
+            continue;
+        k = 0;
+        if (++block == p->blocks) {
+            block = 0;
+            n++;
+        }
+    }
 }
 
 static void run(const km_args *args)

@@ -2,15 +2,16 @@
  *
  * A tile sums over the pixels of a block: channels of x are broadcast, those of grad_y are vectors. The sums of a
  * block start at zero and are added to the others', so that no chain of additions is longer than a block and the
- * number of blocks. Weights are laid out as in conv2d_native.c: tiles of output channels; blocks of input channels,
+ * number of blocks. Copies of x hold zeros for padding: where a result is NaN, it may be from infinity times such a
+ * zero, and it is formed again without them, in the same order. Weights are laid out as in conv2d_native.c: tiles of output channels; blocks of input channels,
  * taps, channels, lanes. SPDX-License-Identifier: Apache-2.0 */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "conv2d_native.h"
+#include "conv2d_native_sums.h"
 
-/* Rows: input channels of a tile, a divisor of V. */
-enum { ROWS = (int)TILE_ROWS >= (int)V ? V : V / 2, PIXELS = 112 };
+enum { PIXELS = 112 };
 
 typedef struct plan {
     km_conv_shape shape;
@@ -38,72 +39,12 @@ static int64_t tile_start(const plan *p, int64_t number)
     return km_conv_tile_start(km_conv_blocks_of(p->shape.k), TILE_VECTORS, number);
 }
 
-/* ---- tiles ---- */
-
-/* Pixel i of image n: x at x + n * x_image + i * V, grad_y at g + n * g_image + i * V. */
-typedef struct tile {
-    const float *x, *g;
-    int64_t images, pixels, x_image, g_image;
-    int64_t g_vector; /* from a vector of grad_y to the next */
-    float *sums;      /* row r at sums + r * vectors * V */
-    int add;
-    int64_t lanes; /* that the last vector keeps; the others become zeros */
-} tile;
-
-KM_INLINE void tile_run(const tile *t, int vectors, int rows)
+/* Of x or grad_y. */
+static km_conv_blocked blocked_of(const plan *p, km_slot slot)
 {
-    vf sum[ROWS * TILE_VECTORS];
-#pragma GCC unroll 48
-    for (int i = 0; i < rows * vectors; i++)
-        sum[i] = v_set(0);
-    for (int64_t n = 0; n < t->images; n++) {
-        const float *g = t->g + n * t->g_image, *x = t->x + n * t->x_image;
-        const float *end = x + t->pixels * V;
-        for (; x < end; x += V, g += V) {
-            vf gv[TILE_VECTORS];
-#pragma GCC unroll 4
-            for (int v = 0; v < vectors; v++)
-                gv[v] = v_load(g + v * t->g_vector);
-#pragma GCC unroll 16
-            for (int r = 0; r < rows; r++) {
-                const vf xr = v_set(x[r]);
-#pragma GCC unroll 4
-                for (int v = 0; v < vectors; v++)
-                    sum[r * vectors + v] = v_fma(xr, gv[v], sum[r * vectors + v]);
-            }
-        }
-    }
-    float *to = t->sums;
-#pragma GCC unroll 16
-    for (int r = 0; r < rows; r++)
-#pragma GCC unroll 4
-        for (int v = 0; v < vectors; v++, to += V) {
-            const vf s = v_add(sum[r * vectors + v], t->add ? v_load(to) : v_set(0));
-            v_store(to, v == vectors - 1 ? km_conv_keep(s, t->lanes) : s);
-        }
-}
-
-/* A function for each width, with whole tiles and what is left of a block row by row. */
-#define WIDTH(vectors)                                                                             \
-    static void tile_##vectors(tile t, int64_t rows)                                               \
-    {                                                                                              \
-        enum { VECTORS = vectors };                                                                \
-        for (; rows >= ROWS; rows -= ROWS, t.x += ROWS, t.sums += ROWS * VECTORS * V)              \
-            tile_run(&t, VECTORS, ROWS);                                                           \
-        for (; rows >= ROWS / 2;                                                                   \
-             rows -= ROWS / 2, t.x += ROWS / 2, t.sums += ROWS / 2 * VECTORS * V)                  \
-            tile_run(&t, VECTORS, ROWS / 2);                                                       \
-        for (; rows > 0; rows--, t.x++, t.sums += VECTORS * V)                                     \
-            tile_run(&t, VECTORS, 1);                                                              \
-    }
-TILE_WIDTHS(WIDTH)
-
-static void run_rows(const tile *t, int64_t vectors, int64_t rows)
-{
-    typedef void (*tile_fn)(tile, int64_t);
-#define ENTRY(vectors) tile_##vectors,
-    static const tile_fn tiles[TILE_VECTORS] = {TILE_WIDTHS(ENTRY)};
-    tiles[vectors - 1](*t, rows);
+    const km_conv_shape *s = &p->shape;
+    return slot == KM_X ? (km_conv_blocked){s->n, s->groups, s->c, s->h.in * s->w.in}
+                        : (km_conv_blocked){s->n, s->groups, s->k, s->h.out * s->w.out};
 }
 
 /* ---- blocks of pixels ---- */
@@ -169,6 +110,85 @@ static void run_unit(const job *j, const float *x, int64_t group, int64_t block,
     }
 }
 
+/* ---- infinity times padding ---- */
+
+/* One tap between channel c of a group of x and channel k of grad_y. */
+typedef struct tap {
+    int64_t group, c, k, i, j; /* i, j: which of p->h and p->w */
+} tap;
+
+/* Where channel c of the group of image n lies. */
+static const float *channel_of(const float *from, const km_conv_blocked *b, const tap *t, int64_t n,
+                               int64_t c)
+{
+    const int64_t blocks = km_conv_blocks_of(b->channels);
+    return from + ((n * b->groups + t->group) * blocks + c / V) * b->pixels * V + c % V;
+}
+
+static float row_sum(const plan *p, const tap *t, const float *x, const float *g, float sum)
+{
+    const int64_t place = p->w.place[t->j];
+    for (int64_t q = 0; q < p->w.out; q++) {
+        const int64_t at = place + q * p->w.step;
+        if (at >= 0 && at < p->w.in)
+            sum = fmaf(x[at * V], g[q * V], sum);
+    }
+    return sum;
+}
+
+static float true_sum(const job *whole, const km_conv_blocked *xs, const km_conv_blocked *gs, tap t)
+{
+    const plan *p = whole->p;
+    float sum = 0;
+    for (int64_t image = 0; image < p->shape.n; image += p->images)
+        for (int64_t row = 0; row < p->h.out; row += p->rows) {
+            float part = 0;
+            for (int64_t n = image; n < km_min64(image + p->images, p->shape.n); n++)
+                for (int64_t i = row; i < km_min64(row + p->rows, p->h.out); i++) {
+                    const int64_t at = p->h.place[t.i] + i * p->h.step;
+                    const float *x = channel_of(whole->x, xs, &t, n, t.c);
+                    const float *g = channel_of(whole->g, gs, &t, n, t.k);
+                    if (at >= 0 && at < p->h.in)
+                        part = row_sum(p, &t, x + at * p->w.in * V, g + i * p->w.out * V, part);
+                }
+            sum += part;
+        }
+    return sum;
+}
+
+static int has_nan(const float *from, int64_t count)
+{
+    for (int64_t i = 0; i < count; i += V) {
+        const vf a = v_load(from + i);
+        if (v_any(v_unordered(a, a)))
+            return 1;
+    }
+    return 0;
+}
+
+/* Of a unit. */
+static void mend_unit(const job *j, int64_t group, int64_t block, int64_t number)
+{
+    const plan *p = j->p;
+    const int64_t from = tile_start(p, number), vectors = tile_start(p, number + 1) - from;
+    const int64_t channels = km_min64(V, p->shape.c - block * V), lanes = vectors * V;
+    const int64_t all = km_conv_blocks_of(p->shape.k), taps = taps_of(p);
+    const km_conv_blocked x = blocked_of(p, KM_X), g = blocked_of(p, KM_GRAD_Y);
+    float *sums =
+        j->grad + (group * all * p->shape.c + from * p->shape.c + block * V * vectors) * taps * V;
+    if (!has_nan(sums, taps * channels * lanes))
+        return;
+    for (int64_t i = 0; i < taps * channels * lanes; i++) {
+        const int64_t tap_of = i / lanes / channels, k = from * V + i % lanes;
+        const tap t = {group, block * V + i / lanes % channels, k, tap_of / p->w.count,
+                       tap_of % p->w.count};
+        if (isnan(sums[i]) && k < p->shape.k)
+            sums[i] = true_sum(j, &x, &g, t);
+    }
+}
+
+/* ---- parts ---- */
+
 static int64_t units_of(const plan *p)
 {
     return p->shape.groups * km_conv_blocks_of(p->shape.c) * tiles_of(p);
@@ -178,18 +198,22 @@ static int64_t units_of(const plan *p)
 static void run_block(const job *j, int64_t from, int64_t end)
 {
     const int64_t tiles = tiles_of(j->p), blocks = km_conv_blocks_of(j->p->shape.c);
+    const int is_last = j->image + j->images == j->p->shape.n && j->row + j->rows == j->p->h.out;
     const float *x = NULL;
     for (int64_t u = from; u < end; u++) {
         if (u == from || u % tiles == 0)
             x = operand(j, u / tiles);
         run_unit(j, x, u / tiles / blocks, u / tiles % blocks, u % tiles);
+        if (is_last && !j->p->in_place)
+            mend_unit(j, u / tiles / blocks, u / tiles % blocks, u % tiles);
     }
 }
 
 static void run_part(const km_args *args, int phase, int part)
 {
     const plan *p = args->plan;
-    const int64_t units = units_of(p);
+    const int64_t units = units_of(p), from = units * part / p->parts,
+                  end = units * (part + 1) / p->parts;
     job j = {.p = p, .x = args->slot[KM_X].data, .g = args->slot[KM_GRAD_Y].data};
     j.grad = args->slot[KM_GRAD_WEIGHT].data;
     j.copies = p->copies + part * p->images * p->copy;
@@ -197,7 +221,7 @@ static void run_part(const km_args *args, int phase, int part)
         j.images = km_min64(p->images, p->shape.n - j.image);
         for (j.row = 0; j.row < p->h.out; j.row += p->rows) {
             j.rows = km_min64(p->rows, p->h.out - j.row);
-            run_block(&j, units * part / p->parts, units * (part + 1) / p->parts);
+            run_block(&j, from, end);
         }
     }
 }
@@ -210,13 +234,6 @@ static void run(const km_args *args)
 }
 
 /* ---- native layouts ---- */
-
-static km_conv_blocked blocked_of(const plan *p, km_slot slot)
-{
-    const km_conv_shape *s = &p->shape;
-    return slot == KM_X ? (km_conv_blocked){s->n, s->groups, s->c, s->h.in * s->w.in}
-                        : (km_conv_blocked){s->n, s->groups, s->k, s->h.out * s->w.out};
-}
 
 static km_conv_filters filters_of(const plan *p)
 {
@@ -293,11 +310,10 @@ static int open_work(plan *p)
     return p->copies ? 0 : -1;
 }
 
-/* Plain tensors fill the vectors with pixels, whatever the channels. With padding a copy holds zeros, whose product with
- * an infinite grad_y would be NaN where the formula has no term. */
+/* Plain tensors fill the vectors with pixels, whatever the channels. */
 static int is_for_plain(const km_conv_shape *c)
 {
-    return c->n == 0 || c->h.pad || c->w.pad || c->c < V / 2 || c->k * 4 < km_round_up(c->k, V) * 3;
+    return c->n == 0 || c->c < V / 2 || c->k * 4 < km_round_up(c->k, V) * 3;
 }
 
 static const char *open(const km_args *args, void **out)
