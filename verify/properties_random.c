@@ -114,22 +114,29 @@ static double std_of(const law *l, double fan)
                                  : km_lecun_normal_std(fan);
 }
 
+/* Of a, or of products of a and b. */
+static double sum_of(const float *a, const float *b, int64_t n)
+{
+    double sum = 0;
+    for (int64_t i = 0; i < n; i++)
+        sum += b ? (double)a[i] * b[i] : a[i];
+    return sum;
+}
+
 /* Mean and variance in their standard deviations, and Kolmogorov's distance times sqrt n, which exceeds 1.95 once in
  * a thousand times. Neighbours must not be correlated. */
 static void judge(const law *l, float *w, int64_t n, double std, km_property_result *result)
 {
     const double count = (double)n, root = sqrt(count), kurtosis = l->normal ? 3 : 1.8;
-    double mean = 0, variance = 0, product = 0, distance = 0;
-    for (int64_t i = 0; i < n; i++) {
-        const double z = w[i] / std;
-        mean += z / count;
-        variance += z * z / count;
-        product += i ? z * (w[i - 1] / std) / count : 0;
-    }
+    const double mean = sum_of(w, NULL, n) / (std * count), unit = std * std * count;
+    const double variance = sum_of(w, w, n) / unit, product = sum_of(w + 1, w, n - 1) / unit;
+    double distance = 0;
     qsort(w, (size_t)n, sizeof *w, by_value);
     for (int64_t i = 0; i < n; i++) {
         const double f = cumulative(l, w[i] / std);
-        distance = fmax(distance, fmax(f - (double)i / count, (double)(i + 1) / count - f));
+        const double below = f - (double)i / count, above = (double)(i + 1) / count - f;
+        const double further = below > above ? below : above;
+        distance = further > distance ? further : distance;
     }
     const double of_mean = fabs(mean) * root,
                  of_variance = fabs(variance - 1) * root / sqrt(kurtosis - 1);
