@@ -7,9 +7,9 @@ enum { DECAYS = 1, FAST = 2 };
 
 KM_INLINE void move(km_vectors *v, const vf *k, int flags)
 {
-    const vf g = km_decayed(v, k[CLIP], k[DECAY], flags & DECAYS);
+    const vf g = km_decayed(v, k[DECAY], flags & DECAYS);
     v->state[0] = v_fma(g, g, v->state[0]);
-    v->param = v_sub(v->param, km_scaled(v_mul(k[RATE], g), v->state[0], k[EPS], flags & FAST));
+    v->param = km_less(v->param, v_mul(k[RATE], g), v->state[0], k[EPS], flags & FAST);
 }
 
 #define ONE_STATE(flags) 1

@@ -4,7 +4,7 @@
 
 KM_INLINE void move(km_vectors *v, const vf *k, int flags)
 {
-    km_adam(v, v->param, km_decayed(v, k[CLIP], k[EXTRA], flags & DECAYS), k, flags);
+    km_adam(v, v->param, km_decayed(v, k[EXTRA], flags & DECAYS), k, flags);
 }
 
 KM_LOOPS_8(move, KM_ADAM_STATES)

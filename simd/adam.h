@@ -17,8 +17,7 @@ KM_INLINE void km_adam(km_vectors *v, vf param, vf g, const vf *k, int flags)
     if (flags & AMSGRAD)
         v->state[2] = v_max(v->state[2], v->state[1]);
     const vf second = flags & AMSGRAD ? v->state[2] : v->state[1];
-    const vf step = km_scaled(v_mul(k[RATE], v->state[0]), second, k[EPS], flags & FAST);
-    v->param = v_sub(param, step);
+    v->param = km_less(param, v_mul(k[RATE], v->state[0]), second, k[EPS], flags & FAST);
 }
 
 #define KM_ADAM_STATES(flags) (2 + ((flags & AMSGRAD) != 0))

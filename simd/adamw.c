@@ -4,7 +4,7 @@
 
 KM_INLINE void move(km_vectors *v, const vf *k, int flags)
 {
-    km_adam(v, v_mul(k[EXTRA], v->param), v_mul(k[CLIP], v->grad), k, flags);
+    km_adam(v, v_mul(k[EXTRA], v->param), v->grad, k, flags);
 }
 
 KM_LOOPS_4(move, KM_ADAM_STATES)

@@ -7,7 +7,7 @@ enum { DECAYS = 1, COPIES = 2 };
 
 KM_INLINE void move(km_vectors *v, const vf *k, int flags)
 {
-    const vf g = km_decayed(v, k[CLIP], k[DECAY], flags & DECAYS);
+    const vf g = km_decayed(v, k[DECAY], flags & DECAYS);
     v->state[0] = flags & COPIES ? g : v_fma(k[MOMENTUM], v->state[0], g);
     v->param = v_fnma(k[LR], v_fma(k[MOMENTUM], v->state[0], g), v->param);
 }

@@ -1,7 +1,7 @@
 /* optimizer.h: the loop of all optimizers: over the pieces of a list, in place, everything in one pass over memory.
  *
- * The element function is an argument and inlines; what a case can do without (weight decay, amsgrad) are flags, a loop
- * for each combination. Parts are cuts of the whole list's elements, so that small tensors share a part and a large one
+ * The element function is an argument and inlines; what a case can do without (weight decay, amsgrad, clipping) are flags,
+ * a loop for each combination. Parts are cuts of the whole list's elements, so that small tensors share a part and a large one
  * is cut, and no cut changes bits. With max_norm, phase 0 sums the squares of the gradients in double, chunk by chunk of
  * the list, and phase 1 multiplies each gradient with the factor as it reads it: no pass over memory more than the norm's.
  * SPDX-License-Identifier: Apache-2.0 */
@@ -15,7 +15,7 @@
 #include "parts.h"
 #include "vec.h"
 
-/* CHUNK: elements of a term of the norm. FAR: ahead of the elements at hand, what will be read. */
+/* CHUNK: elements of a term of the norm; GRAIN: parts are multiples of it. */
 enum { KM_STATES = 3, KM_NUMBERS = 8, KM_CHUNK = 16384, KM_GRAIN = 64 };
 
 /* param, grad and state of one vector, or of neighbours in one piece. */
@@ -35,9 +35,11 @@ typedef void km_move(km_vectors *v, const vf *k, int flags);
 typedef void km_rows_loop(const km_rows *r, const float *k);
 
 KM_INLINE void km_move_few(km_move *move, const km_rows *r, const vf *k, int flags, int states,
-                           int64_t i, int64_t n)
+                           int clips, int64_t i, int64_t n)
 {
     km_vectors v = {v_load_n(r->param + i, n), v_load_n(r->grad + i, n)};
+    if (clips)
+        v.grad = v_mul(k[0], v.grad);
     for (int s = 0; s < states; s++)
         v.state[s] = v_load_n(r->state[s] + i, n);
     move(&v, k, flags);
@@ -47,10 +49,11 @@ KM_INLINE void km_move_few(km_move *move, const km_rows *r, const vf *k, int fla
 }
 
 /* Two vectors at a time: the square roots and divisions of one fill the waits of the other. */
-KM_INLINE void km_move_rows(km_move *move, const km_rows *r, const float *numbers, int flags,
-                            int states)
+KM_INLINE void km_move_rows(km_move *move, const km_rows *rows, const float *numbers, int flags,
+                            int states, int clips)
 {
     enum { PAIR = 2 };
+    const km_rows own = *rows, *r = &own; /* which no store can change */
     int64_t i = 0;
     vf k[KM_NUMBERS];
     for (int j = 0; j < KM_NUMBERS; j++)
@@ -60,6 +63,8 @@ KM_INLINE void km_move_rows(km_move *move, const km_rows *r, const float *number
         for (int j = 0; j < PAIR; j++) {
             v[j].param = v_load(r->param + i + j * V);
             v[j].grad = v_load(r->grad + i + j * V);
+            if (clips)
+                v[j].grad = v_mul(k[0], v[j].grad);
             for (int s = 0; s < states; s++)
                 v[j].state[s] = v_load(r->state[s] + i + j * V);
         }
@@ -72,14 +77,17 @@ KM_INLINE void km_move_rows(km_move *move, const km_rows *r, const float *number
         }
     }
     for (; i < r->n; i += V)
-        km_move_few(move, r, k, flags, states, i, r->n - i);
+        km_move_few(move, r, k, flags, states, clips, i, r->n - i);
 }
 
 /* The loop of `move` for one combination of flags, and their tables. */
 #define KM_LOOP(move, flags, states)                                                               \
     static void move##_##flags(const km_rows *r, const float *k)                                   \
     {                                                                                              \
-        km_move_rows(move, r, k, flags, states);                                                   \
+        if (k[0] == 1)                                                                             \
+            km_move_rows(move, r, k, flags, states, 0);                                            \
+        else                                                                                       \
+            km_move_rows(move, r, k, flags, states, 1);                                            \
     }
 #define KM_LOOPS_2(move, states)                                                                   \
     KM_LOOP(move, 0, states(0))                                                                    \
@@ -103,7 +111,7 @@ typedef struct km_step {
     km_rows_loop *loop;
     km_slot param, grad, state[KM_STATES];
     int states;
-    float k[KM_NUMBERS]; /* the first one is the factor of all gradients */
+    float k[KM_NUMBERS]; /* the first one is the factor of all gradients, 1: none */
 } km_step;
 
 /* ---- lists ---- */
@@ -228,20 +236,25 @@ static inline double km_number(const km_args *args, km_attr a)
     return args->params->attr[a];
 }
 
-/* clip grad + decay param */
-KM_INLINE vf km_decayed(const km_vectors *v, vf clip, vf decay, int decays)
+/* grad, which is clipped already, + decay param */
+KM_INLINE vf km_decayed(const km_vectors *v, vf decay, int decays)
 {
-    const vf g = v_mul(clip, v->grad);
-    return decays ? v_fma(decay, v->param, g) : g;
+    return decays ? v_fma(decay, v->param, v->grad) : v->grad;
 }
 
-/* a / (sqrt(square) + eps). Fast: of squares from 2^-126 on; smaller ones count for less than they are. */
-KM_INLINE vf km_scaled(vf a, vf square, vf eps, int fast)
+/* sqrt(a), fast: of numbers from 2^-126 on; smaller ones count for less than they are. */
+KM_INLINE vf km_fast_root(vf a)
 {
-    if (!fast)
-        return v_div(a, v_add(v_sqrt(square), eps));
-    const vf root = v_mul(square, v_fast_rsqrt(v_max(v_set(0x1p-126f), square)));
-    return v_mul(a, v_fast_rcp(v_add(root, eps)));
+    const vf y = v_rough_rsqrt(v_max(v_set(0x1p-126f), a)), s = v_mul(a, y);
+    return v_fma(v_mul(v_set(0.5f), y), v_fnma(s, s, a), s);
+}
+
+/* c - a / (sqrt(square) + eps) */
+KM_INLINE vf km_less(vf c, vf a, vf square, vf eps, int fast)
+{
+    if (fast)
+        return v_fnma(a, v_fast_rcp(v_add(km_fast_root(square), eps)), c);
+    return v_sub(c, v_div(a, v_add(v_sqrt(square), eps)));
 }
 
 /* clang-format off */

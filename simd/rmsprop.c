@@ -10,7 +10,7 @@ enum { FAST = 1, CENTERED = 2, GATHERS = 4 };
 
 KM_INLINE void move_by(km_vectors *v, const vf *k, int flags, int decays)
 {
-    const vf g = km_decayed(v, k[CLIP], k[DECAY], decays), rest_g = v_mul(k[REST], g);
+    const vf g = km_decayed(v, k[DECAY], decays), rest_g = v_mul(k[REST], g);
     const int last = flags & CENTERED ? 2 : 1;
     vf variance = v->state[0] = v_fma(rest_g, g, v_mul(k[ALPHA], v->state[0]));
     if (flags & CENTERED) {
@@ -18,11 +18,11 @@ KM_INLINE void move_by(km_vectors *v, const vf *k, int flags, int decays)
         variance = v_fnma(v->state[1], v->state[1], variance);
     }
     if (flags & GATHERS) {
-        const vf move = km_scaled(g, variance, k[EPS], flags & FAST);
-        v->state[last] = v_fma(k[MOMENTUM], v->state[last], move);
+        const vf buffer = v_mul(k[MOMENTUM], v->state[last]), minus_g = v_sub(v_set(0), g);
+        v->state[last] = km_less(buffer, minus_g, variance, k[EPS], flags & FAST);
         v->param = v_fnma(k[LR], v->state[last], v->param);
     } else {
-        v->param = v_sub(v->param, km_scaled(v_mul(k[LR], g), variance, k[EPS], flags & FAST));
+        v->param = km_less(v->param, v_mul(k[LR], g), variance, k[EPS], flags & FAST);
     }
 }
 

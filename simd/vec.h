@@ -10,7 +10,7 @@
  *   v_stream         past the caches where the ISA can; p aligned to sizeof(vf); v_fence after
  *   v_stream_pays()  whether that is faster, for one core at a time, where no cache holds p
  *   v_fma(a, b, c)   a b + c;  v_fms  a b - c;  v_fnma  c - a b;  one rounding each
- *   v_fast_rcp, v_fast_rsqrt   within 6 ulp, of normal numbers
+ *   v_fast_rcp       within 6 ulp, of normal numbers;  v_rough_rsqrt  within 2^-11
  *   v_min, v_max     (c, x): x unless c is smaller (larger), so a NaN or -0 in x stays
  *   v_gt, v_lt       false where an operand is NaN
  *   v_gt_bits, v_max_bits   of the bits as unsigned numbers: 0 <= a <= c and no NaN, at one go

@@ -148,10 +148,9 @@ KM_INLINE vf v_fast_rcp(vf a)
     return v_fma(y, v_fnma(a, y, _mm256_set1_ps(1)), y);
 }
 
-KM_INLINE vf v_fast_rsqrt(vf a)
+KM_INLINE vf v_rough_rsqrt(vf a)
 {
-    const vf y = _mm256_rsqrt_ps(a), half = _mm256_mul_ps(y, _mm256_set1_ps(0.5f));
-    return v_fma(half, v_fnma(_mm256_mul_ps(a, y), y, _mm256_set1_ps(1)), y);
+    return _mm256_rsqrt_ps(a);
 }
 
 KM_INLINE vf v_min(vf c, vf x)

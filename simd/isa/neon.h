@@ -155,10 +155,9 @@ KM_INLINE vf v_fast_rcp(vf a)
     return vmulq_f32(y, vrecpsq_f32(a, y));
 }
 
-KM_INLINE vf v_fast_rsqrt(vf a)
+KM_INLINE vf v_rough_rsqrt(vf a)
 {
-    vf y = vrsqrteq_f32(a);
-    y = vmulq_f32(y, vrsqrtsq_f32(vmulq_f32(a, y), y));
+    const vf y = vrsqrteq_f32(a);
     return vmulq_f32(y, vrsqrtsq_f32(vmulq_f32(a, y), y));
 }
 
