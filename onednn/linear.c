@@ -5,19 +5,18 @@
  * In the native layout the weights of forward and backward_data are converted ahead. Products without terms or
  * results, which the library does not take, are filled in here.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "plan.h"
+#include "fastest.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-typedef enum pass { FORWARD, DATA, WEIGHTS } pass;
-typedef enum way { AS_IT_LIES, CONVERTED, MATMUL, AHEAD, WAYS } way;
+typedef enum direction { FORWARD, DATA, WEIGHTS } direction;
+typedef enum route { AS_IT_LIES, CONVERTED, MATMUL, AHEAD } route;
 
 typedef struct recipe {
-    pass pass;
-    way way;
+    direction pass;
+    route way;
     int64_t *native; /* build_conversion: floats of the converted weights */
 } recipe;
 
@@ -37,7 +36,7 @@ typedef struct tensors {
     desc chosen;             /* weights as the primitive wants them */
 } tensors;
 
-static dnnl_status_t describe(tensors *t, const km_args *args, way way)
+static dnnl_status_t describe(tensors *t, const km_args *args, route way)
 {
     const int64_t *d = args->params->dim, n = d[KM_DIM_N], c = d[KM_DIM_C], k = d[KM_DIM_K];
     *t = (tensors){0};
@@ -72,7 +71,7 @@ static int has_bias(const km_args *args)
 /* ---- inner products ---- */
 
 static dnnl_status_t inner_product(dnnl_primitive_desc_t *pd, const plan *p, const tensors *t,
-                                   const km_args *args, pass pass)
+                                   const km_args *args, direction pass)
 {
     const desc *bias = has_bias(args) ? &t->bias : NULL;
     dnnl_primitive_desc_t hint = NULL;
@@ -103,7 +102,7 @@ static const char *convert(plan *p, const desc *from, int from_slot, const desc 
     return reason;
 }
 
-static const char *multiply(plan *p, const tensors *t, const km_args *args, pass pass,
+static const char *multiply(plan *p, const tensors *t, const km_args *args, direction pass,
                             dnnl_primitive_desc_t pd, int weights)
 {
     const int backward = pass != FORWARD, last = has_bias(args) && pass != DATA;
@@ -151,7 +150,7 @@ static const char *build_inner_product(plan *p, const km_args *args, const tenso
 
 /* ---- matmul: of the transposed weights, or of grad_y by the weights ---- */
 
-static const char *build_matmul(plan *p, const km_args *args, const tensors *t, pass pass)
+static const char *build_matmul(plan *p, const km_args *args, const tensors *t, direction pass)
 {
     const int64_t *d = args->params->dim, c = d[KM_DIM_C], k = d[KM_DIM_K];
     const desc *bias = pass == FORWARD && has_bias(args) ? &t->bias : NULL;
@@ -208,73 +207,31 @@ static const char *build_conversion(plan *p, const km_args *args, const void *re
 
 /* ---- the fastest way ---- */
 
-static double now(void)
+static const char *open_fastest(const km_args *args, recipe *r, plan **fastest)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-/* The least of a few runs, after one that warms up. */
-static double seconds_of(plan *p, const km_args *args)
-{
-    km_args own = *args;
-    double least = 1e9;
-    own.plan = p;
-    km_onednn_run(&own);
-    for (int i = 0; i < 5; i++) {
-        const double start = now();
-        km_onednn_run(&own);
-        const double took = now() - start;
-        least = took < least ? took : least;
+    plan *made[AHEAD];
+    recipe by[AHEAD];
+    int64_t floats[KM_SLOT_COUNT];
+    int count = 0;
+    for (int i = 0; i < (r->pass == WEIGHTS ? MATMUL : AHEAD); i++) {
+        void *opened = NULL;
+        by[count] = (recipe){r->pass, (route)i, NULL};
+        if (!km_onednn_open(args, build, &by[count], &opened))
+            made[count++] = opened;
     }
-    return least;
-}
-
-/* Tensors of zeros in place of the case's, to try a plan on. */
-static int borrow(km_args *args)
-{
-    int failed = 0;
-    for (int s = 0; s < KM_SLOT_COUNT; s++) {
-        km_tensor *t = &args->slot[s];
-        t->data = t->count ? calloc((size_t)t->count, sizeof(float)) : NULL;
-        failed |= t->count && !t->data;
-    }
-    return failed;
-}
-
-static void give_back(km_args *args)
-{
+    if (!count)
+        return "oneDNN has no way to compute this";
     for (int s = 0; s < KM_SLOT_COUNT; s++)
-        free(args->slot[s].data);
-}
-
-static const char *open_fastest(const km_args *args, recipe *r, plan **best)
-{
-    km_args own = *args;
-    double least = 1e9;
-    const char *reason = "oneDNN has no way to compute this";
-    const int ways = r->pass == WEIGHTS ? MATMUL : AHEAD;
-    if (borrow(&own)) {
-        give_back(&own);
+        floats[s] = args->slot[s].count;
+    const int best = km_onednn_fastest(made, count, args, floats);
+    for (int i = 0; i < count; i++)
+        if (i != best)
+            km_onednn_close(made[i]);
+    if (best < 0)
         return "out of memory";
-    }
-    for (int way = 0; way < ways; way++) {
-        const recipe one = {r->pass, (enum way)way, NULL};
-        void *plan = NULL;
-        const char *why = km_onednn_open(args, build, &one, &plan);
-        const double took = why ? 1e9 : seconds_of(plan, &own);
-        if (took < least) {
-            km_onednn_close(*best);
-            *best = plan;
-            *r = one;
-            least = took;
-            reason = NULL;
-        } else
-            km_onednn_close(plan);
-    }
-    give_back(&own);
-    return reason;
+    *r = by[best];
+    *fastest = made[best];
+    return NULL;
 }
 
 /* ---- kernels ---- */

@@ -1,15 +1,12 @@
 /* gemm.h: products of float matrices, c = a b + bias, planned once and computed in parts.
  *
- * Element (i, j) of c is formed in an order that k and the plan's shape decide alone, in blocks of at most GEMM_TERMS
+ * Element (i, j) of c is formed in an order that k and the plan's shape decide alone, in blocks of at most g->terms
  * terms, so that parts have the bits of the whole. Symbols carry the ISA's name; the micro-kernel is in tile.h.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KM_GEMM_H
 #define KM_GEMM_H
 
 #include "tile.h"
-
-/* Sizes of blocks: GEMM_TERMS x GEMM_COLUMNS floats of b are half of an L2 cache of 1 MiB. */
-enum { GEMM_TERMS = 256, GEMM_COLUMNS = 512 / TILE_COLUMNS * TILE_COLUMNS };
 
 typedef struct km_gemm {
     int64_t m, n, k; /* c is m x n, of k terms; each may be 0 */
@@ -19,19 +16,20 @@ typedef struct km_gemm {
     int b_packed;  /* b is what km_gemm_pack made */
     int parts;     /* that km_gemm_run will be asked for */
     /* the plan */
-    int dot;     /* lanes run along k */
-    int flipped; /* tiles are of c^T: its rows are columns of b */
-    int direct;  /* vectors are loaded where they lie, not from packed panels */
-    int copied;  /* the rows of a tile are copied, as their distance collides in the caches */
-    int deep;    /* few columns of c^T: all terms of a tile before the next one */
-    int by_rows; /* parts are cut along the tiles' rows, else along their columns */
-    int64_t pack, work; /* floats of a part's workspace: panels of vectors, and all of it */
+    int dot;                /* lanes run along k */
+    int direct;             /* vectors of b are loaded where they lie, not from packed panels */
+    int rows_packed;        /* rows of a are packed, too */
+    int by_rows;            /* parts are cut along m, else along n */
+    int wide;               /* tiles are of km_tile_width vectors */
+    int height;             /* of tiles */
+    int64_t terms, columns; /* of a block of b */
+    int64_t rows;           /* of a chunk of a */
+    int64_t pack, work;     /* floats of a part's workspace: panels of b, and all of it */
 } km_gemm;
 
 #define km_gemm_plan KM_JOIN(KM_ISA, gemm_plan)
 #define km_gemm_run  KM_JOIN(KM_ISA, gemm_run)
 #define km_gemm_pack KM_JOIN(KM_ISA, gemm_pack)
-#define km_gemm_dot  KM_JOIN(KM_ISA, gemm_dot)
 
 /* Fills in the plan. */
 void km_gemm_plan(km_gemm *g);
@@ -39,7 +37,7 @@ void km_gemm_plan(km_gemm *g);
 /* The plan's way, in a word or two. */
 static inline const char *km_gemm_words(const km_gemm *g)
 {
-    return g->dot ? "dot" : g->flipped ? "tiles of c^T" : g->direct ? "tiles, unpacked" : "tiles";
+    return g->dot ? "dot" : g->direct ? "tiles, unpacked" : "tiles";
 }
 
 /* One part of c; work: g->work floats for this part alone, aligned to 64 bytes. bias: n floats or NULL. */
@@ -54,8 +52,58 @@ static inline int64_t km_gemm_packed(const km_gemm *g)
     return (g->n + V - 1) / V * V * g->k;
 }
 
+/* ---- between the files of it ---- */
+
+#define km_gemm_dot          KM_JOIN(KM_ISA, gemm_dot)
+#define km_gemm_dot_work     KM_JOIN(KM_ISA, gemm_dot_work)
+#define km_gemm_pack_columns KM_JOIN(KM_ISA, gemm_pack_columns)
+#define km_gemm_pack_rows    KM_JOIN(KM_ISA, gemm_pack_rows)
+
+/* Part of a matrix: element (p, j) at from[j * step + p] if it lies along k, else at from[p * step + j]. */
+typedef struct km_piece {
+    const float *from;
+    int64_t step, terms, columns;
+    int along_k;
+} km_piece;
+
+/* Panels of TILE_COLUMNS columns, the last one as many vectors wide as it needs. */
+void km_gemm_pack_columns(float *to, km_piece p);
+
+/* Up to TILE_ROWS columns of the piece, which are rows of a: element (i, p) to to[i * step + p]. */
+void km_gemm_pack_rows(float *to, int64_t step, km_piece p);
+
+/* From row to row of them: an odd number of cache lines, which spreads the rows over the sets. */
+static inline int64_t km_gemm_row_step(int64_t terms)
+{
+    enum { LINE = 16 };
+    return ((terms + LINE - 1) / LINE | 1) * LINE;
+}
+
 /* dot.c: columns [from, to) of c where few rows and both matrices lie along k. */
 void km_gemm_dot(const km_gemm *g, const float *a, const float *b, const float *bias, float *c,
-                 int64_t from, int64_t to);
+                 float *work, int64_t from, int64_t to);
+
+/* Floats that it works in. */
+int64_t km_gemm_dot_work(const km_gemm *g);
+
+static inline int64_t km_min64(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static inline int64_t km_ceil_div(int64_t a, int64_t b)
+{
+    return (a + b - 1) / b;
+}
+
+static inline int64_t km_round_up(int64_t a, int64_t b)
+{
+    return km_ceil_div(a, b) * b;
+}
+
+static inline int km_gemm_vectors(int64_t columns)
+{
+    return (int)km_ceil_div(km_min64(columns, TILE_COLUMNS), V);
+}
 
 #endif

@@ -11,6 +11,8 @@
  *   v_stream_pays()  whether that is faster, for one core at a time, where no cache holds p
  *   v_fma(a, b, c)   a b + c;  v_fms  a b - c;  v_fnma  c - a b;  one rounding each
  *   v_fast_rcp       within 6 ulp, of normal numbers;  v_rough_rsqrt  within 2^-11
+ *   v_fma_from(&a, b, c)   v_fma of one element for all lanes; TILE_FROM: a tile had better take every so many
+ *                    rows so; 0: none
  *   v_min, v_max     (c, x): x unless c is smaller (larger), so a NaN or -0 in x stays
  *   v_gt, v_lt       false where an operand is NaN
  *   v_gt_bits, v_max_bits   of the bits as unsigned numbers: 0 <= a <= c and no NaN, at one go
@@ -27,6 +29,7 @@
  *   TILE_ROWS, TILE_VECTORS, TILE_HEIGHTS, TILE_WIDTHS   of the register tile in tile.h
  *   v_split(a, &n)   m in [0.707, 1.414] with a = m 2^n, of normal numbers a > 0
  *   v_sum            of all lanes, in double;  v_sum_float  in float
+ *   v_sums(a)        of V vectors: lane i is the sum of a[i], always added in the same order
  *   v_largest        of all lanes, none of them NaN
  *   v_not_le         true where an operand is NaN;  v_unordered  only there
  *   vi               vector of int32_t, as many lanes as vf and under the same masks

@@ -131,6 +131,13 @@ KM_INLINE vf v_fma(vf a, vf b, vf c)
     return _mm256_fmadd_ps(a, b, c);
 }
 
+KM_INLINE vf v_fma_from(const float *a, vf b, vf c)
+{
+    return v_fma(v_set(*a), b, c);
+}
+
+enum { TILE_FROM = 0 };
+
 KM_INLINE vf v_fms(vf a, vf b, vf c)
 {
     return _mm256_fmsub_ps(a, b, c);
@@ -277,6 +284,16 @@ KM_INLINE float v_sum_float(vf a)
     const __m128 h = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
     const __m128 q = _mm_add_ps(h, _mm_movehl_ps(h, h));
     return _mm_cvtss_f32(_mm_add_ss(q, _mm_movehdup_ps(q)));
+}
+
+KM_INLINE vf v_sums(const vf a[V])
+{
+    __m256 b[2];
+    for (int i = 0; i < 2; i++)
+        b[i] = _mm256_hadd_ps(_mm256_hadd_ps(a[4 * i], a[4 * i + 1]),
+                              _mm256_hadd_ps(a[4 * i + 2], a[4 * i + 3]));
+    return _mm256_add_ps(_mm256_permute2f128_ps(b[0], b[1], 0x20),
+                         _mm256_permute2f128_ps(b[0], b[1], 0x31));
 }
 
 KM_INLINE double v_sum(vf a)

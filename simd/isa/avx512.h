@@ -132,6 +132,16 @@ KM_INLINE vf v_fma(vf a, vf b, vf c)
     return _mm512_fmadd_ps(a, b, c);
 }
 
+/* One instruction, which compilers split in two where the element is used again. */
+KM_INLINE vf v_fma_from(const float *a, vf b, vf c)
+{
+    __asm__("vfmadd231ps %2%{1to16%}, %1, %0" : "+v"(c) : "v"(b), "m"(*a));
+    return c;
+}
+
+/* Seven of 14: together with the vectors' loads, what two load ports can do beside 28 multiplications. */
+enum { TILE_FROM = 2 };
+
 KM_INLINE vf v_fms(vf a, vf b, vf c)
 {
     return _mm512_fmsub_ps(a, b, c);
@@ -269,6 +279,25 @@ KM_INLINE float v_largest(vf a)
 KM_INLINE float v_sum_float(vf a)
 {
     return _mm512_reduce_add_ps(a);
+}
+
+/* Neighbours within quarters, then the quarters: each step halves the vectors. */
+KM_INLINE vf v_sums(const vf a[V])
+{
+    __m512 b[V / 2], c[V / 4], d[2];
+    for (int i = 0; i < V / 2; i++)
+        b[i] = _mm512_add_ps(_mm512_unpacklo_ps(a[2 * i], a[2 * i + 1]),
+                             _mm512_unpackhi_ps(a[2 * i], a[2 * i + 1]));
+    for (int i = 0; i < V / 4; i++) {
+        const __m512d x = _mm512_castps_pd(b[2 * i]), y = _mm512_castps_pd(b[2 * i + 1]);
+        c[i] = _mm512_add_ps(_mm512_castpd_ps(_mm512_unpacklo_pd(x, y)),
+                             _mm512_castpd_ps(_mm512_unpackhi_pd(x, y)));
+    }
+    for (int i = 0; i < 2; i++)
+        d[i] = _mm512_add_ps(_mm512_shuffle_f32x4(c[2 * i], c[2 * i + 1], 0x88),
+                             _mm512_shuffle_f32x4(c[2 * i], c[2 * i + 1], 0xdd));
+    return _mm512_add_ps(_mm512_shuffle_f32x4(d[0], d[1], 0x88),
+                         _mm512_shuffle_f32x4(d[0], d[1], 0xdd));
 }
 
 KM_INLINE double v_sum(vf a)

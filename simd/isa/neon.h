@@ -137,6 +137,13 @@ KM_INLINE vf v_fma(vf a, vf b, vf c)
     return vfmaq_f32(c, a, b);
 }
 
+KM_INLINE vf v_fma_from(const float *a, vf b, vf c)
+{
+    return v_fma(v_set(*a), b, c);
+}
+
+enum { TILE_FROM = 0 };
+
 KM_INLINE vf v_fms(vf a, vf b, vf c)
 {
     return vfmaq_f32(vnegq_f32(c), a, b);
@@ -279,6 +286,11 @@ KM_INLINE float v_largest(vf a)
 KM_INLINE float v_sum_float(vf a)
 {
     return vaddvq_f32(a);
+}
+
+KM_INLINE vf v_sums(const vf a[V])
+{
+    return vpaddq_f32(vpaddq_f32(a[0], a[1]), vpaddq_f32(a[2], a[3]));
 }
 
 KM_INLINE double v_sum(vf a)

@@ -1,0 +1,168 @@
+/* gemm_tiles.c: the register tiles of tile.h, a function for each kind, width and height.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "tile.h"
+
+#include <stddef.h>
+
+enum { LINE = 16, LONG = 24 };
+
+/* Asks for the part of c that the next panel writes. */
+KM_INLINE void expect(const float *c, int64_t step, int vectors, int rows)
+{
+#pragma GCC unroll 16
+    for (int i = 0; i < rows; i++, c += step)
+#pragma GCC unroll 16
+        for (int v = 0; v < vectors * V; v += LINE)
+            __builtin_prefetch(c + v, 1, 2);
+}
+
+KM_INLINE vf load(const float *b, int last, int64_t lanes)
+{
+    return last ? v_load_n(b, lanes) : v_load(b);
+}
+
+/* sum += the products of one term. */
+KM_INLINE void add_term(const float *const a[3], int64_t row, const float *b, int64_t lanes,
+                        int vectors, int rows, int partial, vf sum[TILE_SUMS])
+{
+    vf bv[TILE_SUMS];
+#pragma GCC unroll 16
+    for (int v = 0; v < vectors; v++)
+        bv[v] = load(b + v * V, partial && v == vectors - 1, lanes);
+#pragma GCC unroll 16
+    for (int i = 0; i < rows; i++) {
+        const float *from = a[i < 5 ? 0 : i < 10 ? 1 : 2] + i % 5 * row;
+        const int again = TILE_FROM > 0 && i % TILE_FROM == 0;
+        const vf ai = again ? v_set(0) : v_set(*from);
+#pragma GCC unroll 16
+        for (int v = 0; v < vectors; v++) {
+            vf *s = &sum[i * vectors + v];
+            *s = again ? v_fma_from(from, bv[v], *s) : v_fma(ai, bv[v], *s);
+        }
+    }
+}
+
+/* The same of few rows, whose elements stay in registers while vectors of b pass by. */
+KM_INLINE void add_wide_term(const float *a, int64_t row, const float *b, int vectors, int rows,
+                             vf sum[TILE_SUMS])
+{
+    vf av[TILE_SUMS];
+#pragma GCC unroll 16
+    for (int i = 0; i < rows; i++)
+        av[i] = v_set(a[i * row]);
+#pragma GCC unroll 32
+    for (int v = 0; v < vectors; v++) {
+        const vf bv = v_load(b + v * V);
+#pragma GCC unroll 16
+        for (int i = 0; i < rows; i++)
+            sum[i * vectors + v] = v_fma(av[i], bv, sum[i * vectors + v]);
+    }
+}
+
+/* Rows in fives off one pointer each: few registers, whatever the step. */
+KM_INLINE void add_terms(const km_tile *t, const float *b, km_tile_kind kind, int vectors, int rows,
+                         int partial, vf sum[TILE_SUMS])
+{
+    const int64_t step = t->a_step, b_step = t->b_step;
+    const int64_t row = kind == KM_ROWS_OF_TERMS ? step : 1, lanes = t->last;
+    const int64_t next = kind == KM_ROWS_OF_TERMS ? 1 : step, terms = t->terms;
+    const float *a0 = t->a, *a1 = a0 + 5 * row, *a2 = a1 + 5 * row;
+    for (int64_t p = 0; p < terms; p++) {
+        const float *const a[3] = {a0, a1, a2};
+        if (vectors > TILE_VECTORS && rows < vectors)
+            add_wide_term(a0, row, b, vectors, rows, sum);
+        else
+            add_term(a, row, b, lanes, vectors, rows, partial, sum);
+        a0 += next;
+        a1 += next;
+        a2 += next;
+        b += b_step;
+    }
+}
+
+/* c = sum, or bias + sum, or c + sum. */
+KM_INLINE void store(const km_tile *t, float *c, const float *bias, int vectors, int rows,
+                     int partial, const vf sum[TILE_SUMS])
+{
+    const int64_t step = t->c_step;
+    const int add = t->add;
+#pragma GCC unroll 16
+    for (int i = 0; i < rows; i++, c += step)
+#pragma GCC unroll 32
+        for (int v = 0; v < vectors; v++) {
+            const int last = partial && v == vectors - 1;
+            vf s = sum[i * vectors + v];
+            if (add)
+                s = v_add(load(c + v * V, last, t->last), s);
+            else if (bias)
+                s = v_add(load(bias + v * V, last, t->last), s);
+            if (last)
+                v_store_n(c + v * V, s, t->last);
+            else
+                v_store(c + v * V, s);
+        }
+}
+
+KM_INLINE void run(const km_tile *t, km_tile_kind kind, int vectors, int rows, int partial)
+{
+    const float *b = t->b, *bias = t->bias;
+    float *c = t->c;
+    for (int64_t q = 0; q < t->panels; q++) {
+        vf sum[TILE_SUMS];
+        if (t->terms >= LONG && q + 1 < t->panels)
+            expect(c + vectors * V, t->c_step, vectors, rows);
+#pragma GCC unroll 32
+        for (int i = 0; i < rows * vectors; i++)
+            sum[i] = v_set(0);
+        add_terms(t, b, kind, vectors, rows, partial, sum);
+        store(t, c, bias, vectors, rows, partial, sum);
+        b += t->b_next;
+        c += vectors * V;
+        bias = bias ? bias + vectors * V : NULL;
+    }
+}
+
+/* ---- a function for each kind and width, with a case for each height ---- */
+
+enum { WIDE = 0 }; /* as the width: km_tile_width(rows) */
+
+KM_INLINE void run_any(const km_tile *t, km_tile_kind kind, int width, int rows, int partial)
+{
+    if (width != WIDE)
+        run(t, kind, width, rows, partial);
+    else if (km_tile_width(rows) > TILE_VECTORS)
+        run(t, kind, km_tile_width(rows), rows, 0);
+}
+
+#define HEIGHT(rows)                                                                               \
+    case rows:                                                                                     \
+        run_any(t, (km_tile_kind)KIND, WIDTH, rows, PARTIAL);                                      \
+        break;
+#define TILES(name, kind, width, partial)                                                          \
+    static void name(const km_tile *t, int rows)                                                   \
+    {                                                                                              \
+        enum { KIND = kind, WIDTH = width, PARTIAL = partial };                                    \
+        switch (rows) {                                                                            \
+            TILE_HEIGHTS(HEIGHT)                                                                   \
+        }                                                                                          \
+    }
+#define KINDS(width)                                                                               \
+    TILES(rows_of_terms_##width, KM_ROWS_OF_TERMS, width, 0)                                       \
+    TILES(terms_of_rows_##width, KM_TERMS_OF_ROWS, width, 0)                                       \
+    TILES(rows_of_terms_##width##_partial, KM_ROWS_OF_TERMS, width, 1)                             \
+    TILES(terms_of_rows_##width##_partial, KM_TERMS_OF_ROWS, width, 1)
+TILE_WIDTHS(KINDS)
+TILES(rows_of_terms_wide, KM_ROWS_OF_TERMS, WIDE, 0)
+TILES(terms_of_rows_wide, KM_TERMS_OF_ROWS, WIDE, 0)
+
+void km_tile_run(const km_tile *t, km_tile_kind kind, int vectors, int rows, int partial)
+{
+    typedef void (*tiles_fn)(const km_tile *t, int rows);
+#define ENTRY(width)                                                                               \
+    {{rows_of_terms_##width, terms_of_rows_##width},                                               \
+     {rows_of_terms_##width##_partial, terms_of_rows_##width##_partial}},
+    static const tiles_fn tiles[TILE_VECTORS][2][KM_TILE_KINDS] = {TILE_WIDTHS(ENTRY)};
+    static const tiles_fn wide[] = {rows_of_terms_wide, terms_of_rows_wide};
+    (vectors > TILE_VECTORS ? wide[kind] : tiles[vectors - 1][partial][kind])(t, rows);
+}
