@@ -37,4 +37,33 @@ void km_onednn_to_indices(const windows *g, const layout *l, const void *workspa
 void km_onednn_from_indices(const windows *g, const layout *l, void *workspace, int size,
                             const int32_t *indices, int threads);
 
+typedef struct pool {
+    windows at;
+    layout layout;
+    dnnl_alg_kind_t alg;
+    int max, backward, threads, native;
+    dnnl_engine_t engine;
+    dnnl_stream_t stream;
+    desc plain[2], own[2], record; /* of input and output of this pass; of the workspace */
+    dnnl_primitive_t main, convert[2];
+    dnnl_memory_t plain_memory[2], own_memory[2], record_memory;
+    void *buffer[2], *record_buffer;
+    int record_size; /* bytes of an element of the workspace */
+    int64_t bytes;
+    const char *impl;
+} pool;
+
+/* Elements of the larger or the smaller tensor in the primitive's layout. */
+static inline int64_t count_of(const pool *p, int output)
+{
+    const windows *g = &p->at;
+    const int64_t block = p->layout.block > 1 ? p->layout.block : 1;
+    return g->n * ((g->c + block - 1) / block * block) * (output ? g->p * g->q : g->h * g->w);
+}
+
+/* Primitive, conversions and memory of a pool whose first members are set, up to `native`; why not, or NULL. */
+const char *km_onednn_pool_make(pool *p);
+void km_onednn_pool_run(const pool *p, const km_args *args);
+void km_onednn_pool_close(void *plan);
+
 #endif

@@ -21,6 +21,9 @@
 /* Bytes that the staged rows of a band should take: most of the first-level cache. */
 enum { KM_BAND_BYTES = 24 << 10, KM_MEMORIES = 12 };
 
+/* Rows of an average's sums at a time: enough for their stores to be done when they are read. */
+enum { KM_SUMS = 8 };
+
 /* stride 0: an adaptive grid */
 typedef struct km_axis {
     int64_t in, out, kernel, stride, pad, dilation;
@@ -267,8 +270,13 @@ static inline int km_set_rows(km_pool *p, int parts)
     if (p->backward && km_set_shifts(p))
         return -1;
     km_set_reach(p);
-    km_set_band(p, p->staged ? (p->max && p->backward ? 2 : 1) * p->line : 0, 0);
-    p->staged *= km_most_sources(p, p->backward ? p->h.in : p->h.out) * p->line + V;
+    if (p->max || p->backward) {
+        km_set_band(p, p->staged ? (p->max && p->backward ? 2 : 1) * p->line : 0, 0);
+        p->staged *= km_most_sources(p, p->backward ? p->h.in : p->h.out) * p->line + V;
+    } else {
+        p->band = p->h.out < KM_SUMS ? p->h.out : KM_SUMS;
+        p->staged = p->band * p->line + V;
+    }
     if (km_set_scratch(p, parts))
         return -1;
     for (int64_t i = 0; p->max && !p->backward && i < p->all * parts; i++)

@@ -104,12 +104,14 @@ KM_INLINE void km_pool_plane_rows(const km_pool *p, const float *x, float *y, in
     const int64_t rows = p->backward ? p->h.in : p->h.out, n = p->backward ? p->w.in : p->w.out;
     for (int64_t from = 0; from < rows; from += p->band) {
         const int64_t to = from + p->band < rows ? from + p->band : rows;
-        const km_source s = km_source_of(p, x, indices, scratch, from, to, max);
+        const km_source s = p->backward || max ? km_source_of(p, x, indices, scratch, from, to, max)
+                                               : km_sums_of(p, x, scratch, from, to);
         if (p->backward)
             km_gradient_rows(p, &s, from, to, y + from * n, stride, max);
+        else if (max)
+            km_max_rows(p, &s, from, to, y + from * n, indices + from * n, stride);
         else
-            km_windows_rows(p, &s, from, to, y + from * n, max ? indices + from * n : 0, stride,
-                            max);
+            km_average_rows(p, &s, from, to, y + from * n, stride);
     }
 }
 

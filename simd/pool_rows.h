@@ -64,6 +64,36 @@ KM_INLINE km_source km_source_of(const km_pool *p, const float *x, const int32_t
     return s;
 }
 
+/* An average's sums over the rows of a window come first, for all columns. */
+KM_INLINE void km_sum_rows(float *to, const float *x, int64_t n, int64_t rows)
+{
+    for (int64_t i = 0; i < n; i += V) {
+        const int64_t at = i + V > n ? n - V : i;
+        vf sum = v_load(x + at);
+        for (int64_t r = 1; r < rows; r++)
+            sum = v_add(sum, v_load(x + r * n + at));
+        v_store(to + at, sum);
+    }
+}
+
+/* Those of windows' rows [from, to). */
+static inline km_source km_sums_of(const km_pool *p, const float *x, float *scratch, int64_t from,
+                                   int64_t to)
+{
+    float *own = scratch + p->w.pad;
+    for (int64_t i = from; i < to; i++, own += p->line) {
+        const km_span r = p->rows[i];
+        const float *row = x + r.from * p->w.in;
+        if (r.count == 2)
+            km_sum_rows(own, row, p->w.in, 2);
+        else if (r.count == 3)
+            km_sum_rows(own, row, p->w.in, 3);
+        else
+            km_sum_rows(own, row, p->w.in, r.count);
+    }
+    return (km_source){scratch, 0, p->line, from, 0};
+}
+
 /* ---- forward ---- */
 
 /* Element at + stride l in lane l. What is next to it is loaded, too. */
@@ -123,30 +153,41 @@ KM_INLINE void km_max_row(const km_pool *p, const float *x, int64_t line, int64_
     }
 }
 
-KM_INLINE void km_average_row(const km_pool *p, const float *x, int64_t line, float scale, float *y,
-                              int64_t rows, int64_t columns, int stride)
+/* x: sums at tap 0 of window 0. */
+KM_INLINE void km_average_row(const km_pool *p, const float *x, float scale, float *y,
+                              int64_t columns, int stride)
 {
     const int64_t out = p->w.out;
     const float *scale_w = p->scale_w;
     for (int64_t j = 0; j < out; j += V) {
         const int64_t at = j + V > out ? out - V : j;
-        const float *own = x + at * stride;
-        vf sum = km_tap(own, 0, stride);
-        for (int64_t r = 0; r < rows; r++)
-            for (int64_t s = r == 0; s < columns; s++)
-                sum = v_add(sum, km_tap(own + r * line, s, stride));
+        vf sum = km_tap(x + at * stride, 0, stride);
+        for (int64_t s = 1; s < columns; s++)
+            sum = v_add(sum, km_tap(x + at * stride, s, stride));
         v_store(y + at, v_mul(v_mul(sum, v_set(scale)), v_load(scale_w + at)));
     }
 }
 
+KM_INLINE void km_average_rows(const km_pool *p, const km_source *s, int64_t from, int64_t to,
+                               float *y, int stride)
+{
+    for (int64_t i = from; i < to; i++, y += p->w.out) {
+        const float *x = s->x + (i - s->first) * s->line;
+        if (p->w.kernel == 2)
+            km_average_row(p, x, p->scale_h[i], y, 2, stride);
+        else if (p->w.kernel == 3)
+            km_average_row(p, x, p->scale_h[i], y, 3, stride);
+        else
+            km_average_row(p, x, p->scale_h[i], y, p->w.kernel, stride);
+    }
+}
+
 KM_INLINE void km_row(const km_pool *p, const km_source *s, int64_t i, float *y, int32_t *indices,
-                      int64_t rows, int64_t columns, int64_t dilation, int stride, int max)
+                      int64_t rows, int64_t columns, int64_t dilation, int stride)
 {
     const int64_t h = p->rows[i].from, line = s->line * p->step_h;
     const float *x = s->x + (h - s->first) * s->line;
-    if (!max)
-        km_average_row(p, x, line, p->scale_h[i], y, rows, columns, stride);
-    else if (s->nan == 0)
+    if (s->nan == 0)
         km_max_row(p, x, line, h, y, indices, rows, columns, dilation, stride, 0);
     else if (s->nan == 1)
         km_max_row(p, x, line, h, y, indices, rows, columns, dilation, stride, 1);
@@ -155,17 +196,17 @@ KM_INLINE void km_row(const km_pool *p, const km_source *s, int64_t i, float *y,
 }
 
 /* Windows of 2x2 and 3x3 are unrolled. */
-KM_INLINE void km_windows_rows(const km_pool *p, const km_source *s, int64_t from, int64_t to,
-                               float *y, int32_t *indices, int stride, int max)
+KM_INLINE void km_max_rows(const km_pool *p, const km_source *s, int64_t from, int64_t to, float *y,
+                           int32_t *indices, int stride)
 {
-    for (int64_t i = from; i < to; i++, y += p->w.out, indices += max ? p->w.out : 0) {
+    for (int64_t i = from; i < to; i++, y += p->w.out, indices += p->w.out) {
         const int64_t rows = p->rows[i].count, columns = p->w.kernel, dilation = p->w.dilation;
         if (rows == 2 && columns == 2 && dilation == 1)
-            km_row(p, s, i, y, indices, 2, 2, 1, stride, max);
+            km_row(p, s, i, y, indices, 2, 2, 1, stride);
         else if (rows == 3 && columns == 3 && dilation == 1)
-            km_row(p, s, i, y, indices, 3, 3, 1, stride, max);
+            km_row(p, s, i, y, indices, 3, 3, 1, stride);
         else
-            km_row(p, s, i, y, indices, rows, columns, dilation, stride, max);
+            km_row(p, s, i, y, indices, rows, columns, dilation, stride);
     }
 }
 
