@@ -65,6 +65,9 @@ KM_INLINE void drop_range(const km_args *args, float *y, const float *x, km_rang
     km_generator_open(&g, (uint64_t)args->params->attr[KM_SEED], (uint64_t)r.from / 4);
     int64_t i = r.from;
     for (; i + KM_WORDS <= r.to; i += KM_WORDS) {
+        /* the rounds fill the processor's window and leave it no room to run ahead */
+        for (int j = 0; x && j < 2 * KM_BATCHES; j++)
+            km_ahead(y + i + j * V, x + i + j * V, 0, KM_FAR);
         km_words(&g, i, word);
         for (int j = 0; j < 2 * KM_BATCHES; j++)
             drop(y, x, mask, is_kept(word[j], threshold), scale, i + j * V, V);
