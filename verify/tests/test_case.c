@@ -69,6 +69,8 @@ static const struct {
     {"gelu", "n8_approximate=none", "n8"},
     {"softplus", "n8_threshold10_beta2", "n8_beta2_threshold10"},
     {"conv2d", "c1h3w9k1s3_pad0x1", "n1c1h3w9k1r1s3_pad0x1"},
+    {"conv2d", "c1h3w9k1r3s3_algorithm=winograd", "n1c1h3w9k1r3s3_algorithm=winograd"},
+    {"conv2d", "c1h3w9k1r3s3_algorithm=direct", "n1c1h3w9k1r3s3"},
 };
 
 static void canonical_forms(void **state)
@@ -140,6 +142,10 @@ static const struct {
     {"prelu", "n8c3_num_parameters-3", "must lie in [1, 1e+09]"},
     {"prelu", "n8c3_num_parameters2.5", "must be a whole number"},
     {"prelu", "n8c3_num_parameters1e18", "must lie in [1, 1e+09]"},
+    {"conv2d", "c1h5w5k1r5s5_algorithm=winograd",
+     "winograd takes 3x3 kernels with stride, dilation"},
+    {"conv2d", "c1h5w5k1r3s3_stride2x1_algorithm=winograd", "winograd takes 3x3 kernels"},
+    {"conv2d", "c2h5w5k2r3s3_groups2_algorithm=winograd", "winograd takes 3x3 kernels"},
 };
 
 static void refusals(void **state)
