@@ -110,7 +110,7 @@ static void multiply_panel(const job *j, int64_t point, int64_t panel, int64_t f
     enum { MOST = 128 };
     const int64_t step = km_wino_vectors(j->p, panel) * V;
     const int64_t pieces = km_max64(1, km_ceil_div(to - from, MOST));
-    const int64_t size = km_round_up(km_ceil_div(to - from, pieces), V);
+    const int64_t size = km_max64(V, km_round_up(km_ceil_div(to - from, pieces), V));
     for (int64_t c = from; c == from || c < to; c += size)
         multiply_rows(j, point, panel, c, km_min64(c + size, to), u + (c - from) * step);
 }

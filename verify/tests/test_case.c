@@ -71,6 +71,8 @@ static const struct {
     {"gelu", "n8_approximate=none", "n8"},
     {"softplus", "n8_threshold10_beta2", "n8_beta2_threshold10"},
     {"conv2d", "c1h3w9k1s3_pad0x1", "n1c1h3w9k1r1s3_pad0x1"},
+    {"conv2d", "c1h3w9k1r3s3_algorithm=winograd", "n1c1h3w9k1r3s3_algorithm=winograd"},
+    {"conv2d", "c1h3w9k1r3s3_algorithm=direct", "n1c1h3w9k1r3s3"},
 };
 
 static void canonical_forms(void **state)
@@ -154,6 +156,10 @@ static const struct {
     {"min_max_columns", "n2c3_range_min1", "range_min must be below range_max"},
     {"init", "c3k4_gain-1", "attribute 'gain' must lie in [0, 1e+06]"},
     {"init", "c3k4_method=he", "attribute 'method' of init cannot be 'he'"},
+    {"conv2d", "c1h5w5k1r5s5_algorithm=winograd",
+     "winograd takes 3x3 kernels with stride, dilation"},
+    {"conv2d", "c1h5w5k1r3s3_stride2x1_algorithm=winograd", "winograd takes 3x3 kernels"},
+    {"conv2d", "c2h5w5k2r3s3_groups2_algorithm=winograd", "winograd takes 3x3 kernels"},
 };
 
 static void refusals(void **state)

@@ -4,6 +4,7 @@
 
 #include "cell_faults_more.h"
 #include "cell_faults_native.h"
+#include "cell_faults_transform.h"
 
 #include <stdio.h>
 
@@ -24,6 +25,7 @@ typedef struct subject {
 #define SILU(name)           #name, "silu", "forward", name, OWN
 #define BACK(name)           #name, "relu", "backward", name, OWN
 #define PRELU(name)          #name, "prelu", "backward", name, OWN
+#define CONV(name)           #name, "conv2d", "forward", name, OWN
 #define NATIVE(name, reason) FAULT(name), reason, open_reversed
 
 static const subject faults[] = {
@@ -90,6 +92,10 @@ static const subject faults[] = {
     {NATIVE(past_the_padding, " of y past its end")},
     {NATIVE(native_input_modified, " inside input x")},
     {NATIVE(native_unwritten, "native layout: ")},
+    {CONV(transform_off), "of y wrong"},
+    {CONV(transform_loses_one), "of y wrong"},
+    {CONV(transform_smears), " in lane 0 changes y["},
+    {CONV(undeclared_transform), " in lane "},
 };
 
 /* Right by the promises they make; the last column is what the notes must say. */
@@ -101,6 +107,7 @@ static const subject rights[] = {
     {BACK(right_backward)},
     {PRELU(right_prelu_backward)},
     {NATIVE(right, NULL)},
+    {CONV(right_transform)},
     {"five_millionths, gate", "silu", "forward", five_millionths, KM_HOLDS_EDGES},
     {"cuts_tail, gate", "silu", "forward", cuts_tail, KM_HOLDS_EDGES},
     {"flushes, gate", "relu", "forward", flushes, KM_HOLDS_EDGES},
@@ -119,11 +126,15 @@ static void examine_on(open_data *open, const subject *s, uint64_t seed, km_resu
         list->from_native = reverse_out;
         list->close = free;
     }
+    if (!strcmp(s->op, "conv2d") && s->run != undeclared_transform)
+        list->describe = describe_transform;
     const km_kernel *const kernels[] = {list, NULL};
     const km_backend backend = {
         .abi = KM_ABI, .flags = s->flags, .name = "faulty", .kernels = kernels};
     const km_verify_options options = {.seed = seed, .timeout = s->run == hangs ? 2 : 60};
-    const char *text = strcmp(s->op, "prelu") ? "n1037" : "n2c3h5w7";
+    const char *text = !strcmp(s->op, "prelu")    ? "n2c3h5w7"
+                       : !strcmp(s->op, "conv2d") ? "n2c5h6w11k4r3s3_pad1_algorithm=winograd"
+                                                  : "n1037";
     km_cell cell = {.op = km_op_find(s->op), .backend = &backend, .kernel = list, .threads = 1};
     km_error error;
     km_work work;
