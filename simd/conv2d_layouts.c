@@ -1,5 +1,6 @@
 /* conv2d_layouts.c: the kernels of conv2d, each the one over blocked tensors where the plan is to choose the layout
- * and that one takes the case, else the one over plain tensors. SPDX-License-Identifier: Apache-2.0 */
+ * and that one takes the case, else the one over plain tensors. Forward and backward_data over blocked tensors
+ * take plain ones, too: they copy them as blocks. SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,8 +30,9 @@ static const char *open(const km_args *args, void **out, const char *pass)
         return "out of memory";
     const km_kernel *const lists[] = {km_conv_native, km_conv_native_weights, km_conv_plain};
     const char *reason = "";
-    for (int i = args->layout == KM_NATIVE ? 0 : 2; i < 3 && reason; i++)
-        reason = open_one(p, lists[i], args, pass);
+    for (int i = 0; i < 3 && reason; i++)
+        if (i != 1 || args->layout == KM_NATIVE)
+            reason = open_one(p, lists[i], args, pass);
     if (reason)
         free(p);
     else
