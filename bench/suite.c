@@ -88,7 +88,7 @@ static int open_contender(race *r, const km_bed *bed, size_t i)
 {
     contender *c = &r->contenders[i];
     const km_kernel *k = c->cell->kernel;
-    c->args = bed->args;
+    c->args = km_pieces_args(&bed->pieces, &bed->args);
     c->args.threads = c->cell->threads;
     c->args.plan = NULL;
     const char *declined = k->open ? k->open(&c->args, &c->args.plan) : NULL;
@@ -182,7 +182,7 @@ int km_suite_roof(const km_cell *cell, const km_roofs *roofs, km_result *result)
         .flops = result->flops, .isa = cell->backend->isa, .threads = cell->threads};
     km_args_shape(cell->op, cell->pass, &cell->params, &shape);
     for (const km_use *use = cell->pass->use; use->access != KM_END; use++) {
-        double bytes = (double)shape.slot[use->slot].count * sizeof(float);
+        double bytes = (double)shape.slot[use->slot].count * (double)km_element_size(use->type);
         load.read += use->access != KM_WRITE ? bytes : 0;
         load.written += use->access != KM_READ ? bytes : 0;
         load.in_place += use->access == KM_UPDATE ? bytes : 0;

@@ -50,6 +50,9 @@ static void print_target(const km_bound *b)
     case KM_SUM:
         printf(" (within a sum's bound)");
         break;
+    case KM_STEPS:
+        printf(" (within %g of its way + roundings)", b->atol);
+        break;
     }
 }
 

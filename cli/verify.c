@@ -49,7 +49,8 @@ static void print_cell(const session *s, const km_cell *cell, const km_result *r
 static int shows_ulp(const km_pass *pass)
 {
     for (const km_use *use = pass->use; use->access != KM_END; use++)
-        if (use->access != KM_READ && (use->target.kind == KM_MIXED || use->target.kind == KM_SUM))
+        if (use->access != KM_READ && (use->target.kind == KM_MIXED || use->target.kind == KM_SUM ||
+                                       use->target.kind == KM_STEPS))
             return 0;
     return 1;
 }

@@ -12,6 +12,12 @@
 
 #include "core/names.h"
 
+/* As kernels receive it. */
+static double rounded(const km_attr_spec *a, double value)
+{
+    return a->integer || a->precise ? value : (float)value;
+}
+
 /* Both of a pair. */
 static void set_attr(const km_attr_spec *a, km_case *c, double value)
 {
@@ -30,7 +36,7 @@ void km_case_default(const km_op *op, km_case *c)
         c->dim[d->dim] = d->fallback < d->min ? d->min : d->fallback;
     }
     for (int i = 0; i < op->attrs; i++)
-        set_attr(&op->attr[i], c, (float)op->attr[i].fallback);
+        set_attr(&op->attr[i], c, rounded(&op->attr[i], op->attr[i].fallback));
 }
 
 /* ---- sizes --------------------------------------------------------------------------------- */
@@ -148,7 +154,7 @@ static int parse_number(const km_attr_spec *a, const char **text, double *value)
     *value = strtod(number, &end);
     if (end != number + n || (!a->pair && !strcmp(number, "0") && (*text)[n] == 'x'))
         return -1;
-    *value = a->integer ? *value : (float)*value;
+    *value = rounded(a, *value);
     *text += n;
     return 0;
 }
@@ -207,14 +213,14 @@ int km_case_parse(const km_op *op, const char *text, km_case *c, km_error *error
 
 /* ---- canonical form ------------------------------------------------------------------------ */
 
-/* The shortest decimal that reads back as the same float: 100 and not 1e+02. */
-static void format_number(double value, char *text, size_t size)
+/* The shortest decimal that reads back as the same number: 100 and not 1e+02. */
+static void format_number(const km_attr_spec *a, double value, char *text, size_t size)
 {
     char longer[40];
     *text = 0;
-    for (int digits = 1; digits <= 9; digits++) {
+    for (int digits = 1; digits <= 17; digits++) {
         snprintf(longer, sizeof longer, "%.*g", digits, value);
-        if ((float)strtod(longer, NULL) == (float)value &&
+        if (rounded(a, strtod(longer, NULL)) == rounded(a, value) &&
             (!*text || strlen(longer) < strlen(text)))
             snprintf(text, size, "%s", longer);
     }
@@ -227,12 +233,12 @@ static void format_value(const km_attr_spec *a, double value, char *text, size_t
     else if (a->integer)
         snprintf(text, size, "%.0f", value);
     else
-        format_number(value, text, size);
+        format_number(a, value, text, size);
 }
 
 static int differs(const km_attr_spec *a, double value)
 {
-    return (float)value != (float)a->fallback || (a->integer && value != a->fallback);
+    return rounded(a, value) != rounded(a, a->fallback);
 }
 
 /* "_stride2", "_stride2x1", "_approximate=tanh"; nothing where the value is the default. */
@@ -249,12 +255,20 @@ static size_t format_attr(const km_attr_spec *a, const km_case *c, char *text, s
                             number, *more ? "x" : "", more);
 }
 
+const char *km_case_listed(const char *entry, char text[KM_CASE_TEXT])
+{
+    const char *tags = strstr(entry, " @");
+    snprintf(text, KM_CASE_TEXT, "%.*s", tags ? (int)(tags - entry) : KM_CASE_TEXT - 1, entry);
+    return tags ? tags + 2 : "";
+}
+
 void km_case_format(const km_op *op, const km_case *c, char text[KM_CASE_TEXT])
 {
     size_t at = 0;
     for (int i = 0; i < op->dims; i++)
-        at += (size_t)snprintf(text + at, KM_CASE_TEXT - at, "%s%" PRId64,
-                               km_dim_name[op->dim[i].dim], c->dim[op->dim[i].dim]);
+        if (op->dim[i].dim != KM_DIM_L || c->dim[KM_DIM_L] != 1)
+            at += (size_t)snprintf(text + at, KM_CASE_TEXT - at, "%s%" PRId64,
+                                   km_dim_name[op->dim[i].dim], c->dim[op->dim[i].dim]);
     for (int i = 0; i < op->attrs && at < KM_CASE_TEXT; i++)
         at += format_attr(&op->attr[i], c, text + at, KM_CASE_TEXT - at);
 }
@@ -312,6 +326,8 @@ int km_case_check(const km_op *op, const km_case *c, km_error *error)
             return km_fail(error, "size '%s' must be at least %" PRId64, km_dim_name[d->dim],
                            d->min);
     }
+    if (c->dim[KM_DIM_L] > KM_MOST_PIECES)
+        return km_fail(error, "size 'l' must be at most %d", KM_MOST_PIECES);
     for (int i = 0; i < op->attrs; i++)
         if (check_attr(&op->attr[i], c->attr[op->attr[i].attr], error) ||
             (op->attr[i].pair && check_attr(&op->attr[i], c->attr[op->attr[i].pair], error)))
@@ -323,6 +339,20 @@ int km_case_check(const km_op *op, const km_case *c, km_error *error)
 }
 
 /* ---- tensors of a case --------------------------------------------------------------------- */
+
+int64_t km_piece_start(int64_t count, int pieces, int i)
+{
+    const int64_t all = (int64_t)pieces * pieces, part = (int64_t)i * i;
+    return count / all * part + count % all * part / all;
+}
+
+int km_pass_pieces(const km_pass *pass, const km_case *c)
+{
+    int list = 0;
+    for (const km_use *use = pass->use; use->access != KM_END; use++)
+        list |= use->list;
+    return list && c->dim[KM_DIM_L] > 1 ? (int)c->dim[KM_DIM_L] : 0;
+}
 
 void km_args_shape(const km_op *op, const km_pass *pass, const km_case *c, km_args *args)
 {
@@ -337,13 +367,19 @@ void km_args_shape(const km_op *op, const km_pass *pass, const km_case *c, km_ar
     }
 }
 
+size_t km_element_size(km_type type)
+{
+    return type == KM_UINT8 ? sizeof(uint8_t) : sizeof(float);
+}
+
 double km_pass_bytes(const km_op *op, const km_pass *pass, const km_case *c)
 {
     km_args args;
     double bytes = 0;
     km_args_shape(op, pass, c, &args);
     for (const km_use *use = pass->use; use->access != KM_END; use++)
-        bytes += (use->access == KM_UPDATE ? 8.0 : 4.0) * (double)args.slot[use->slot].count;
+        bytes += (use->access == KM_UPDATE ? 2.0 : 1.0) * (double)km_element_size(use->type) *
+                 (double)args.slot[use->slot].count;
     return bytes;
 }
 

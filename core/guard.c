@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 enum {
-    MAX_OPEN = 64,
+    MAX_OPEN = 1024,   /* lists have a guard per piece */
     DISPLACEMENT = 64, /* what km_guard_place may shift by */
     REACH = 256,       /* bytes of canary on either side; farther out only the guard page watches */
 };

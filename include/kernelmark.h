@@ -14,7 +14,7 @@ extern "C" {
 #endif
 
 /* Grows whenever a struct or enum below changes; a plugin built for another value is refused. */
-#define KM_ABI 3u
+#define KM_ABI 4u
 
 /* ---- names: slots, sizes, attributes ------------------------------------------------------- */
 
@@ -44,7 +44,10 @@ extern "C" {
     SLOT(EXP_AVG, "exp_avg")                                                                       \
     SLOT(EXP_AVG_SQ, "exp_avg_sq")                                                                 \
     SLOT(MAX_EXP_AVG_SQ, "max_exp_avg_sq")                                                         \
-    SLOT(TOTAL_NORM, "total_norm")
+    SLOT(TOTAL_NORM, "total_norm")                                                                 \
+    SLOT(STD, "std")                                                                               \
+    SLOT(MINIMUM, "minimum")                                                                       \
+    SLOT(MAXIMUM, "maximum")
 
 /* Sizes in a case text: one letter each, in this order in the canonical form. */
 #define KM_DIMS(DIM)                                                                               \
@@ -104,6 +107,7 @@ extern "C" {
     ATTR(MAX_NORM, "max_norm")                                                                     \
     ATTR(NORM_TYPE, "norm_type")                                                                   \
     ATTR(CLIP_VALUE, "clip_value")                                                                 \
+    ATTR(ERROR_IF_NONFINITE, "error_if_nonfinite")                                                 \
     ATTR(LAMBDA, "lambda")                                                                         \
     ATTR(P, "p")                                                                                   \
     ATTR(INVERTED, "inverted")                                                                     \
@@ -138,7 +142,9 @@ typedef enum km_type {
 /* A dense row-major tensor. Data is aligned to its element only. One that the pass declares but this case
  * does without (the bias of a convolution that has none) is empty: count and ndim are 0.
  * A list of tensors (the parameters of a network) is one tensor of one dimension that lies in several places:
- * piece[i] has piece_count[i] elements, which add up to count. */
+ * piece[i] has piece_count[i] elements, which add up to count; data is NULL. So are the slots of a pass that are
+ * marked km_use.list in a case whose size l is above 1: all of them in l pieces, cut at the same elements. One tensor
+ * (l = 1) is no list: pieces is 0. */
 typedef struct km_tensor {
     void *data; /* NULL: the pass does not declare this slot, or count is 0, or it lies in pieces */
     int64_t count; /* product of dim[0..ndim) */
@@ -149,6 +155,22 @@ typedef struct km_tensor {
     void *const *piece;
     const int64_t *piece_count;
 } km_tensor;
+
+/* A tensor that may be a list, as one: how many pieces, where piece i lies, how long it is. */
+static inline int km_pieces_of(const km_tensor *t)
+{
+    return t->pieces ? t->pieces : 1;
+}
+
+static inline void *km_piece_data(const km_tensor *t, int i)
+{
+    return t->pieces ? t->piece[i] : t->data;
+}
+
+static inline int64_t km_piece_size(const km_tensor *t, int i)
+{
+    return t->pieces ? t->piece_count[i] : t->count;
+}
 
 /* The numbers of a case: every size (1 where the op has none) and attribute (0 where none). */
 typedef struct km_case {
@@ -240,6 +262,8 @@ typedef enum km_bound_kind {
     KM_ULP,   /* |err| <= ulp units in the last place of the oracle's value */
     KM_MIXED, /* |err| <= rtol |y| + atol, or + atol S where km_use.scaled */
     KM_SUM,   /* |err| <= min(K + 8, 8 sqrt K + 8) u S + 2^-126; K and S from km_op */
+    KM_STEPS, /* of a pass `step`, after t steps: |err| <= 16 t u M + atol D + 2^-126; M is the largest magnitude that
+               * the element ever had, D the sum of the magnitudes of its changes */
 } km_bound_kind;
 
 typedef struct km_bound {
@@ -256,6 +280,7 @@ typedef enum km_fill {
     KM_FILL_CLASS,   /* of KM_INT32: classes below c, now and then ignore_index */
     KM_FILL_INTEGER, /* whole numbers in [-3, 3]; never asked for by a pass: see exact_on_integers */
     KM_FILL_PROBABILITY, /* uniform in (0.01, 0.99): no closer to certainty than derivatives can be checked */
+    KM_FILL_STATE, /* of a pass `step`: km_op.initial before the first step, then what the steps made of it */
 } km_fill;
 
 typedef struct km_use {
@@ -267,10 +292,13 @@ typedef struct km_use {
     km_type type;
     int scaled;   /* of a slot that is written: km_op.sum_scale gives S for its KM_MIXED bound */
     int saved;    /* of a slot that is written: kept for other passes; recordings may lack it */
+    int list;     /* of a slot of n elements: lies in l pieces */
     int in_place; /* of a slot that is written: nonzero if it may be the same memory */
     km_slot in_place_of; /*   as this slot, which is read */
 } km_use;
 
+/* A pass named "step" moves what it updates: verify follows it along a trajectory, with km_args.step counting from 1
+ * and new data in all that it reads before every step. */
 typedef struct km_pass {
     const char *name;
     const char *formula;
@@ -289,9 +317,10 @@ typedef struct km_dim_spec {
 typedef struct km_attr_spec {
     km_attr attr;
     double fallback;
-    double min, max;            /* legal range; both 0: any finite value */
-    int integer;                /* nonzero: a whole number */
-    km_attr pair;               /* the second of a pair [h, w]; 0 (KM_ALPHA): it is no pair */
+    double min, max; /* legal range; both 0: any finite value */
+    int integer;     /* nonzero: a whole number */
+    int precise;     /* nonzero: kept in double; else rounded to float, as kernels receive it */
+    km_attr pair;    /* the second of a pair [h, w]; 0 (KM_ALPHA): it is no pair */
     const char *const *choices; /* names of 0, 1, ... instead of a number; NULL-ended */
 } km_attr_spec;
 
@@ -312,6 +341,8 @@ typedef struct km_op {
      * sizes and attributes that c already has from the recording. NULL, or what does not fit. Without it, sizes are
      * the dimensions of x. */
     const char *(*infer)(const km_args *recorded, km_case *c);
+    /* Optional: what the elements of a KM_FILL_STATE slot are before the first step; without it 0. */
+    double (*initial)(const km_case *c, km_slot slot);
     /* Of slots with KM_SUM bounds: how many terms K, and S = sum |a||b| per element, from the
      * oracle's tensors. */
     int64_t (*terms)(const km_case *c, km_slot slot);
@@ -323,7 +354,8 @@ typedef struct km_op {
     /* The sizes that verify sweeps from 0 to 67, one by one with the others small; none: the last of dim. */
     km_dim sweep[KM_MAX_SWEEPS];
     int sweeps;
-    /* Case texts, each list NULL-ended: the default suite, what --full adds, for verify only. */
+    /* Case texts, each list NULL-ended: the default suite, what --full adds, for verify only. " @" and names with
+     * commas between them may follow a text, "n1c64 @resnet50,vgg16": its tags, for --tag. */
     const char *const *quick;
     const char *const *full;
     const char *const *edge;

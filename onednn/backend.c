@@ -19,7 +19,9 @@
     F(softmax)                                                                                     \
     F(loss)                                                                                        \
     F(pool)                                                                                        \
-    F(norm)
+    F(norm)                                                                                        \
+    F(penalty)                                                                                     \
+    F(dropout)
 
 #define DECLARE(family) extern const km_kernel km_onednn_##family[];
 FAMILIES(DECLARE)

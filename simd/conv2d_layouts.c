@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "conv2d_depthwise.h"
 #include "conv2d_native.h"
 #include "conv2d_passes.h"
 
@@ -28,10 +29,12 @@ static const char *open(const km_args *args, void **out, const char *pass)
     plan *p = malloc(sizeof *p);
     if (!p)
         return "out of memory";
-    const km_kernel *const lists[] = {km_conv_native, km_conv_native_weights, km_conv_plain};
+    const km_kernel *const lists[] = {km_depth_native, km_conv_native, km_conv_native_weights,
+                                      km_conv_plain};
+    enum { PLAIN_LIST = 3 };
     const char *reason = "";
-    for (int i = 0; i < 3 && reason; i++)
-        if (i != 1 || args->layout == KM_NATIVE)
+    for (int i = 0; i <= PLAIN_LIST && reason; i++)
+        if (args->layout == KM_NATIVE || lists[i] == km_conv_native || i == PLAIN_LIST)
             reason = open_one(p, lists[i], args, pass);
     if (reason)
         free(p);

@@ -4,13 +4,15 @@
 
 #include <string.h>
 
+#include "core/case.h"
 #include "core/fpstate.h"
 #include "core/names.h"
 #include "core/registry.h"
 
 static size_t bytes_of(const km_work *w, int slot)
 {
-    return (size_t)w->shape.slot[slot].count * sizeof(float);
+    const km_tensor *t = &w->shape.slot[slot];
+    return (size_t)t->count * km_element_size(t->type);
 }
 
 int km_bed_open(km_bed *bed, const km_work *room, km_error *error)
@@ -22,6 +24,11 @@ int km_bed_open(km_bed *bed, const km_work *room, km_error *error)
             km_bed_close(bed);
             return -1;
         }
+    if (km_pieces_open(&bed->pieces, room->pass, &room->shape,
+                       km_pass_pieces(room->pass, &room->params), error)) {
+        km_bed_close(bed);
+        return -1;
+    }
     return 0;
 }
 
@@ -31,6 +38,7 @@ void km_bed_close(km_bed *bed)
         if (bed->guard[s].map)
             km_guard_close(&bed->guard[s]);
     km_native_close(&bed->native);
+    km_pieces_close(&bed->pieces);
 }
 
 /* Whether an output lives in this input's memory. */
@@ -46,7 +54,7 @@ static int is_shared(const km_bed *bed, km_slot slot)
 static size_t shift_of(const km_use *use, const km_run_plan *how)
 {
     int elements = use->access == KM_READ ? how->offset : (how->offset * 7 + 3) % 16;
-    return how->offset ? (size_t)elements * sizeof(float) : 0;
+    return how->offset ? (size_t)elements * km_element_size(use->type) : 0;
 }
 
 static void lay_slot(km_bed *bed, const km_use *use, const km_run_plan *how)
@@ -88,6 +96,7 @@ void km_bed_lay(km_bed *bed, const km_work *work, const km_run_plan *how, const 
         km_guard_protect(&bed->guard[use->slot],
                          use->access == KM_READ && !is_shared(bed, use->slot));
     km_native_lay(&bed->native, &bed->args, how->side, how->prefill);
+    km_pieces_lay(&bed->pieces, &bed->args, how->side, how->offset);
 }
 
 static int check_input(const km_bed *bed, const km_use *use, km_error *error)
@@ -102,7 +111,8 @@ static int check_input(const km_bed *bed, const km_use *use, km_error *error)
 
 int km_bed_run(km_bed *bed, const km_kernel *kernel, km_error *error)
 {
-    const km_args args = km_native_args(&bed->native, &bed->args);
+    const km_args native = km_native_args(&bed->native, &bed->args);
+    const km_args args = km_pieces_args(&bed->pieces, &native);
     uint64_t before = km_fpstate();
     kernel->run(&args);
     uint64_t after = km_fpstate();
@@ -113,13 +123,17 @@ int km_bed_run(km_bed *bed, const km_kernel *kernel, km_error *error)
     for (const km_use *use = bed->work->pass->use; use->access != KM_END; use++)
         if (km_guard_check(&bed->guard[use->slot], error) || check_input(bed, use, error))
             return -1;
-    return km_native_finish(&bed->native, &bed->args, error);
+    return km_pieces_finish(&bed->pieces, &bed->args, error) ||
+                   km_native_finish(&bed->native, &bed->args, error)
+               ? -1
+               : 0;
 }
 
 void km_bed_plan(km_bed *bed, const km_kernel *kernel, const char **reason)
 {
     bed->args.plan = NULL;
-    *reason = kernel->open ? kernel->open(&bed->args, &bed->args.plan) : NULL;
+    const km_args args = km_pieces_args(&bed->pieces, &bed->args);
+    *reason = kernel->open ? kernel->open(&args, &bed->args.plan) : NULL;
     if (*reason)
         return;
     km_error ignored;

@@ -7,6 +7,7 @@
 #include "core/guard.h"
 #include "core/select.h"
 #include "verify/native.h"
+#include "verify/pieces.h"
 #include "verify/work.h"
 
 /* How one run is laid out. */
@@ -22,7 +23,9 @@ typedef struct km_bed {
     km_guard guard[KM_SLOT_COUNT];
     km_args args;     /* plain tensors, whatever the layout: what is laid and compared */
     km_native native; /* of the opened plan */
-    km_run_plan how;  /* of the last lay */
+    km_pieces
+        pieces; /* where the case has lists: what the kernel gets in place of the flat tensors in args */
+    km_run_plan how; /* of the last lay */
 } km_bed;
 
 /* `room` is a work of the largest case that will be laid out in this bed. */

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "core/case.h"
 #include "core/names.h"
 #include "core/registry.h"
 #include "verify/isolate.h"
@@ -66,24 +67,27 @@ int km_exam_run(const km_exam *exam, km_bed *bed)
     return km_exam_fail(exam, bed->work, 0, "%s", error.text);
 }
 
-int km_exam_values(const km_exam *exam, const km_bed *bed, const char *where)
+int km_exam_slot(const km_exam *exam, const km_bed *bed, km_slot slot, const char *where)
 {
     const km_work *w = bed->work;
-    for (const km_use *use = w->pass->use; use->access != KM_END; use++) {
-        if (use->access == KM_READ)
-            continue;
-        km_rule rule = km_work_rule(w, use->slot, exam->target);
-        km_figures f = km_figures_none();
-        km_compare(&rule, &bed->args.slot[use->slot], w->want[use->slot], &f);
-        km_figures_add(&exam->result->figures, &f);
-        if (f.wrong)
-            return km_exam_fail(exam, w, exam->options->offset,
-                                "%s: %" PRId64 " of %" PRId64
-                                " elements of %s wrong; first [%" PRId64
-                                "]: got %.9g, want %.9g, error %.3g times the bound",
-                                where, f.wrong, f.elements, km_slot_name[use->slot], f.first_wrong,
-                                f.got, f.want, f.bound_used);
-    }
+    km_rule rule = km_work_rule(w, slot, exam->target);
+    km_figures f = km_figures_none();
+    km_compare(&rule, &bed->args.slot[slot], w->want[slot], &f);
+    km_figures_add(&exam->result->figures, &f);
+    if (!f.wrong)
+        return 0;
+    return km_exam_fail(exam, w, exam->options->offset,
+                        "%s: %" PRId64 " of %" PRId64 " elements of %s wrong; first [%" PRId64
+                        "]: got %.9g, want %.9g, error %.3g times the bound",
+                        where, f.wrong, f.elements, km_slot_name[slot], f.first_wrong, f.got,
+                        f.want, f.bound_used);
+}
+
+int km_exam_values(const km_exam *exam, const km_bed *bed, const char *where)
+{
+    for (const km_use *use = bed->work->pass->use; use->access != KM_END; use++)
+        if (use->access != KM_READ && km_exam_slot(exam, bed, use->slot, where))
+            return -1;
     return 0;
 }
 
@@ -96,7 +100,7 @@ static int take_snapshot(const km_bed *bed, snapshot *s)
 {
     *s = (snapshot){0};
     for (const km_use *use = bed->work->pass->use; use->access != KM_END; use++) {
-        size_t bytes = (size_t)bed->args.slot[use->slot].count * sizeof(float);
+        size_t bytes = (size_t)bed->args.slot[use->slot].count * km_element_size(use->type);
         if (use->access == KM_READ)
             continue;
         s->data[use->slot] = malloc(bytes + 1);
@@ -116,7 +120,8 @@ static void drop_snapshot(snapshot *s)
 int km_same_element(const km_tensor *a, const km_tensor *b, int64_t i)
 {
     const char *p = a->data, *q = b->data;
-    return !memcmp(p + 4 * i, q + 4 * i, 4) || (isnan(km_element(a, i)) && isnan(km_element(b, i)));
+    const size_t size = km_element_size(a->type), at = (size_t)i * size;
+    return !memcmp(p + at, q + at, size) || (isnan(km_element(a, i)) && isnan(km_element(b, i)));
 }
 
 /* Whether the outputs equal the snapshot; a difference is reported as `what`. */
@@ -284,6 +289,8 @@ static void examine(void *job_)
     int done = open_plan(exam, &bed) || exam_case(exam, &bed);
     km_bed_unplan(&bed, exam->cell->kernel);
     km_bed_close(&bed);
+    if (!done && !exam->options->case_only && km_pass_steps(exam->cell->pass))
+        done = km_exam_trajectory(exam);
     if (!done && !exam->options->case_only && !exam->options->no_sweep && !km_exam_sweep(exam))
         km_exam_specials(exam);
 }

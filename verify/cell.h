@@ -38,7 +38,8 @@ int km_exam_run(const km_exam *exam, km_bed *bed);
 /* Whether element i has the same bits in both tensors, or is NaN in both. */
 int km_same_element(const km_tensor *a, const km_tensor *b, int64_t i);
 
-/* Compares all outputs in the bed with the oracle; adds to the result's figures. */
+/* Compares one output in the bed with the oracle, or all of them; adds to the result's figures. */
+int km_exam_slot(const km_exam *exam, const km_bed *bed, km_slot slot, const char *where);
 int km_exam_values(const km_exam *exam, const km_bed *bed, const char *where);
 
 /* Marks the result wrong, with the first reason only, and a command that reproduces it. */
@@ -55,6 +56,7 @@ int km_small_case(const km_cell *cell, km_dim swept, int64_t size, km_case *smal
 /* Whether the sweeps of both cells would run the same short cases: they differ in size alone. */
 int km_same_sweep(const km_cell *a, const km_cell *b);
 
+int km_exam_trajectory(const km_exam *exam);
 int km_exam_sweep(const km_exam *exam);
 int km_exam_specials(const km_exam *exam);
 

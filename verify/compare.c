@@ -65,6 +65,7 @@ double km_sure_ulp(const km_rule *rule)
         return rule->scale ? 0 : fmin(b->rtol * 0x1p22, b->atol * 0x1p149);
     case KM_EXACT:
     case KM_SUM:
+    case KM_STEPS:
         break;
     }
     return 0;
@@ -84,6 +85,8 @@ double km_tolerance(const km_rule *rule, double want, int64_t i)
         double k = (double)rule->terms, slow = 8 * sqrt(k) + 8;
         return (k + 8 < slow ? k + 8 : slow) * unit_roundoff * rule->scale[i] + 0x1p-126;
     }
+    case KM_STEPS:
+        return b->atol * rule->scale[i] + rule->slack[i] + 0x1p-126;
     }
     return 0;
 }
@@ -93,6 +96,8 @@ double km_tolerance(const km_rule *rule, double want, int64_t i)
 static int counts_ulp(const km_rule *rule, double want, int64_t i)
 {
     const km_bound *b = &rule->bound;
+    if (b->kind == KM_STEPS)
+        return 0;
     return b->kind != KM_MIXED || !rule->scale || b->rtol * fabs(want) >= b->atol * rule->scale[i];
 }
 
@@ -139,8 +144,9 @@ int km_compare_one(const km_rule *rule, double got, double want, int64_t i, km_f
 
 double km_element(const km_tensor *t, int64_t i)
 {
-    return t->type == KM_INT32 ? ((const int32_t *)t->data)[i]
-                               : (double)((const float *)t->data)[i];
+    return t->type == KM_INT32   ? ((const int32_t *)t->data)[i]
+           : t->type == KM_UINT8 ? ((const uint8_t *)t->data)[i]
+                                 : (double)((const float *)t->data)[i];
 }
 
 void km_compare(const km_rule *rule, const km_tensor *got, const double *want, km_figures *figures)

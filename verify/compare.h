@@ -23,10 +23,11 @@ typedef struct km_figures {
 typedef struct km_rule {
     km_bound bound;
     int64_t terms; /* K of KM_SUM */
-    /* Element by element: S of KM_SUM; of KM_MIXED a factor of atol, NULL meaning 1. */
+    /* Element by element: S of KM_SUM; D of KM_STEPS; of KM_MIXED a factor of atol, NULL meaning 1. */
     const double *scale;
-    int whole; /* nonzero: whole numbers of 32 bits, not to be rounded to float */
-    int flush; /* nonzero: an expected value below 2^-126 may come out as 0 */
+    const double *slack; /* of KM_STEPS: 16 t u M */
+    int whole;           /* nonzero: whole numbers of 32 bits, not to be rounded to float */
+    int flush;           /* nonzero: an expected value below 2^-126 may come out as 0 */
 } km_rule;
 
 /* Distance in units in the last place of `want` rounded to float (2^-149 in the subnormal range);

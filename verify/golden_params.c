@@ -12,6 +12,9 @@ static const struct {
     const char *name, *attr;
 } aliases[] = {{"padding", "pad"}, {"elementwise_affine", "affine"}};
 
+/* Params that only say in words what the op does. */
+static const char *const remarks[] = {"formula"};
+
 /* Params that are sizes: of each number, the letter it goes to ('-': none; 'c' takes further numbers as factors
  * where `product`). One number for two letters means both. */
 static const struct {
@@ -155,6 +158,14 @@ static int read_sizes(size_t which, const json_t *json, km_golden_case *c, km_er
                : read_letters(which, json, c, error);
 }
 
+static int is_remark(const char *name)
+{
+    for (size_t i = 0; i < sizeof remarks / sizeof *remarks; i++)
+        if (!strcmp(remarks[i], name))
+            return 1;
+    return 0;
+}
+
 int km_golden_read_params(json_t *params, km_golden_case *c, km_error *error)
 {
     const char *name;
@@ -163,6 +174,8 @@ int km_golden_read_params(json_t *params, km_golden_case *c, km_error *error)
     {
         const km_attr_spec *a = find_attr(c->op, name);
         const int which = a ? -1 : find_sizes(c->op, name);
+        if (!a && which < 0 && is_remark(name))
+            continue;
         if (!a && which < 0)
             return km_golden_unknown("param", name, km_nearest(name, attr_candidate, c->op), error);
         if (a ? read_attr(a, value, &c->params, error) : read_sizes((size_t)which, value, c, error))

@@ -14,6 +14,15 @@
  * timed. */
 typedef enum km_data { KM_DATA_WIDE, KM_DATA_INTEGERS, KM_DATA_USUAL } km_data;
 
+/* What a trajectory keeps of the steps before the present one, for slots that are written. */
+typedef struct km_travel {
+    double
+        *exact[KM_SLOT_COUNT]; /* the oracle's own values; NULL: it goes on from what `input` has */
+    float *moved[KM_SLOT_COUNT];  /* D of KM_STEPS, */
+    float *most[KM_SLOT_COUNT];   /* and M */
+    double *slack[KM_SLOT_COUNT]; /* km_rule.slack: 16 t u M, the present step included */
+} km_travel;
+
 typedef struct km_work {
     const km_op *op;
     const km_pass *pass;
@@ -24,6 +33,8 @@ typedef struct km_work {
     double *
         want[KM_SLOT_COUNT]; /* of slots that are written: the oracle's result, whatever the type */
     double *scale[KM_SLOT_COUNT]; /* of slots that are written: km_rule.scale, or NULL */
+    uint64_t seed;
+    km_travel travel; /* of a pass `step`; shape.step is which one `want` is the result of */
 } km_work;
 
 /* Fills the inputs from the seed and runs the oracle. */
@@ -37,6 +48,17 @@ int km_work_open_integers(km_work *work, const km_op *op, const km_pass *pass, c
 /* With data as in use: km_fill_usual. */
 int km_work_open_usual(km_work *work, const km_op *op, const km_pass *pass, const km_case *c,
                        uint64_t seed, km_error *error);
+
+/* A pass `step` before its first one: its state is as km_op.initial says. (The others open it in front of the third.) */
+int km_work_open_start(km_work *work, const km_op *op, const km_pass *pass, const km_case *c,
+                       uint64_t seed, km_error *error);
+
+/* Goes on to the next step: the oracle from its own unrounded state, with new data in all that the pass reads. What
+ * `input` holds of updated slots is the caller's. */
+int km_work_advance(km_work *work, km_error *error);
+
+/* Whether this is a pass `step`. */
+int km_pass_steps(const km_pass *pass);
 
 /* Runs the oracle again after inputs were changed. */
 int km_work_oracle(km_work *work, km_error *error);

@@ -6,6 +6,7 @@
 
 #include <immintrin.h>
 #include <stdint.h>
+#include <string.h>
 
 #define KM_ISA       avx2
 #define KM_ISA_NAME  "avx2"
@@ -114,6 +115,11 @@ KM_INLINE vf v_mul(vf a, vf b)
 KM_INLINE vf v_div(vf a, vf b)
 {
     return _mm256_div_ps(a, b);
+}
+
+KM_INLINE vf v_sqrt(vf a)
+{
+    return _mm256_sqrt_ps(a);
 }
 
 KM_INLINE vf v_fma(vf a, vf b, vf c)
@@ -371,9 +377,27 @@ KM_INLINE vw vw_add(vw s, vf a)
     return s;
 }
 
+KM_INLINE vw vw_fma(vf a, vf b, vw c)
+{
+    c.low = _mm256_fmadd_pd(_mm256_cvtps_pd(_mm256_castps256_ps128(a)),
+                            _mm256_cvtps_pd(_mm256_castps256_ps128(b)), c.low);
+    c.high = _mm256_fmadd_pd(_mm256_cvtps_pd(_mm256_extractf128_ps(a, 1)),
+                             _mm256_cvtps_pd(_mm256_extractf128_ps(b, 1)), c.high);
+    return c;
+}
+
+KM_INLINE double vw_sum(vw s)
+{
+    const __m256d h = _mm256_add_pd(s.low, s.high);
+    const __m128d q = _mm_add_pd(_mm256_castpd256_pd128(h), _mm256_extractf128_pd(h, 1));
+    return _mm_cvtsd_f64(_mm_add_sd(q, _mm_unpackhi_pd(q, q)));
+}
+
 KM_INLINE vf vw_round(vw s)
 {
     return _mm256_set_m128(_mm256_cvtpd_ps(s.high), _mm256_cvtpd_ps(s.low));
 }
+
+#include "avx2_bits.h"
 
 #endif

@@ -6,6 +6,7 @@
 
 #include <immintrin.h>
 #include <stdint.h>
+#include <string.h>
 
 #define KM_ISA       avx512
 #define KM_ISA_NAME  "avx512"
@@ -115,6 +116,11 @@ KM_INLINE vf v_mul(vf a, vf b)
 KM_INLINE vf v_div(vf a, vf b)
 {
     return _mm512_div_ps(a, b);
+}
+
+KM_INLINE vf v_sqrt(vf a)
+{
+    return _mm512_sqrt_ps(a);
 }
 
 KM_INLINE vf v_fma(vf a, vf b, vf c)
@@ -359,10 +365,26 @@ KM_INLINE vw vw_add(vw s, vf a)
     return s;
 }
 
+KM_INLINE vw vw_fma(vf a, vf b, vw c)
+{
+    c.low = _mm512_fmadd_pd(_mm512_cvtps_pd(_mm512_castps512_ps256(a)),
+                            _mm512_cvtps_pd(_mm512_castps512_ps256(b)), c.low);
+    c.high = _mm512_fmadd_pd(_mm512_cvtps_pd(_mm512_extractf32x8_ps(a, 1)),
+                             _mm512_cvtps_pd(_mm512_extractf32x8_ps(b, 1)), c.high);
+    return c;
+}
+
+KM_INLINE double vw_sum(vw s)
+{
+    return _mm512_reduce_add_pd(_mm512_add_pd(s.low, s.high));
+}
+
 KM_INLINE vf vw_round(vw s)
 {
     return _mm512_insertf32x8(_mm512_castps256_ps512(_mm512_cvtpd_ps(s.low)),
                               _mm512_cvtpd_ps(s.high), 1);
 }
+
+#include "avx512_bits.h"
 
 #endif

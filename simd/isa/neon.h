@@ -6,6 +6,7 @@
 
 #include <arm_neon.h>
 #include <stdint.h>
+#include <string.h>
 
 #define KM_ISA       neon
 #define KM_ISA_NAME  "neon"
@@ -111,6 +112,11 @@ KM_INLINE vf v_mul(vf a, vf b)
 KM_INLINE vf v_div(vf a, vf b)
 {
     return vdivq_f32(a, b);
+}
+
+KM_INLINE vf v_sqrt(vf a)
+{
+    return vsqrtq_f32(a);
 }
 
 KM_INLINE vf v_fma(vf a, vf b, vf c)
@@ -353,9 +359,23 @@ KM_INLINE vw vw_add(vw s, vf a)
     return s;
 }
 
+KM_INLINE vw vw_fma(vf a, vf b, vw c)
+{
+    c.low = vfmaq_f64(c.low, vcvt_f64_f32(vget_low_f32(a)), vcvt_f64_f32(vget_low_f32(b)));
+    c.high = vfmaq_f64(c.high, vcvt_high_f64_f32(a), vcvt_high_f64_f32(b));
+    return c;
+}
+
+KM_INLINE double vw_sum(vw s)
+{
+    return vaddvq_f64(vaddq_f64(s.low, s.high));
+}
+
 KM_INLINE vf vw_round(vw s)
 {
     return vcvt_high_f32_f64(vcvt_f32_f64(s.low), s.high);
 }
+
+#include "neon_bits.h"
 
 #endif
