@@ -1,5 +1,6 @@
 /* conv2d_layouts.c: the kernels of conv2d, each the one over blocked tensors where the plan is to choose the layout
- * and that one takes the case, else the one over plain tensors. SPDX-License-Identifier: Apache-2.0 */
+ * and that one takes the case, else the one over plain tensors. Forward and backward_data over blocked tensors
+ * take plain ones, too: they copy them as blocks. SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,8 +34,9 @@ static const char *open(const km_args *args, void **out, const char *pass)
                                       km_conv_plain};
     enum { PLAIN_LIST = 3 };
     const char *reason = open_one(p, km_conv_winograd, args, pass);
-    for (int i = args->layout == KM_NATIVE ? 0 : PLAIN_LIST; i <= PLAIN_LIST && reason; i++)
-        reason = open_one(p, lists[i], args, pass);
+    for (int i = 0; i <= PLAIN_LIST && reason; i++)
+        if (args->layout == KM_NATIVE || lists[i] == km_conv_native || i == PLAIN_LIST)
+            reason = open_one(p, lists[i], args, pass);
     if (reason)
         free(p);
     else
