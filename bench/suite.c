@@ -182,7 +182,7 @@ int km_suite_roof(const km_cell *cell, const km_roofs *roofs, km_result *result)
         .flops = result->flops, .isa = cell->backend->isa, .threads = cell->threads};
     km_args_shape(cell->op, cell->pass, &cell->params, &shape);
     for (const km_use *use = cell->pass->use; use->access != KM_END; use++) {
-        double bytes = (double)shape.slot[use->slot].count * sizeof(float);
+        double bytes = (double)shape.slot[use->slot].count * (double)km_element_size(use->type);
         load.read += use->access != KM_WRITE ? bytes : 0;
         load.written += use->access != KM_READ ? bytes : 0;
         load.in_place += use->access == KM_UPDATE ? bytes : 0;

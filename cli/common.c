@@ -83,7 +83,9 @@ static int read_cases(const km_options *options, km_text_list *cases, km_error *
 int km_setup(const km_options *options, unsigned suites, km_cells *cells, km_error *error)
 {
     km_select select = {
-        .patterns = options->words, .backends = options->backends, .suites = suites};
+        .patterns = options->words, .backends = options->backends, .tags = options->tags};
+    select.suites =
+        options->tags.count && !options->quick ? KM_SUITE_QUICK | KM_SUITE_FULL : suites;
     if (options->full)
         select.suites |= KM_SUITE_FULL;
     if (km_setup_backends(options, error) || read_layout(options->layout, &select.layout, error) ||

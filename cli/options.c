@@ -37,6 +37,7 @@ static const option_row rows[] = {
     {"isa", 0, TEXT, FIELD(isa), SELECTING | KM_CMD_GOLDEN | KM_CMD_INFO, "LEVEL", "use no ISA above baseline, neon, avx2 or avx512"},
     {"quick", 0, FLAG, FIELD(quick), SELECTING, NULL, "the short list of cases (default)"},
     {"full", 0, FLAG, FIELD(full), SELECTING, NULL, "the full list of cases"},
+    {"tag", 0, LIST, FIELD(tags), SELECTING, "NAME", "only listed cases, quick or full, with this tag (a glob), such as resnet50; repeatable"},
     {"seed", 0, TEXT, FIELD(seed), KM_CMD_VERIFY | KM_CMD_BENCH, "N", "seed of the random data (default 1)"},
     {"offset", 0, TEXT, FIELD(offset), KM_CMD_VERIFY, "N", "displace tensors by N elements, 0 to 15"},
     {"exhaustive", 0, TEXT, FIELD(exhaustive), KM_CMD_VERIFY, "OP", "all 2^32 floats through a unary forward kernel"},
@@ -234,6 +235,7 @@ void km_options_free(km_options *options)
     km_text_free(&options->case_files);
     km_text_free(&options->backends);
     km_text_free(&options->plugins);
+    km_text_free(&options->tags);
 }
 
 int km_option_number(const char *name, const char *text, long long low, long long high,

@@ -255,6 +255,13 @@ static size_t format_attr(const km_attr_spec *a, const km_case *c, char *text, s
                             number, *more ? "x" : "", more);
 }
 
+const char *km_case_listed(const char *entry, char text[KM_CASE_TEXT])
+{
+    const char *tags = strstr(entry, " @");
+    snprintf(text, KM_CASE_TEXT, "%.*s", tags ? (int)(tags - entry) : KM_CASE_TEXT - 1, entry);
+    return tags ? tags + 2 : "";
+}
+
 void km_case_format(const km_op *op, const km_case *c, char text[KM_CASE_TEXT])
 {
     size_t at = 0;
@@ -360,13 +367,19 @@ void km_args_shape(const km_op *op, const km_pass *pass, const km_case *c, km_ar
     }
 }
 
+size_t km_element_size(km_type type)
+{
+    return type == KM_UINT8 ? sizeof(uint8_t) : sizeof(float);
+}
+
 double km_pass_bytes(const km_op *op, const km_pass *pass, const km_case *c)
 {
     km_args args;
     double bytes = 0;
     km_args_shape(op, pass, c, &args);
     for (const km_use *use = pass->use; use->access != KM_END; use++)
-        bytes += (use->access == KM_UPDATE ? 8.0 : 4.0) * (double)args.slot[use->slot].count;
+        bytes += (use->access == KM_UPDATE ? 2.0 : 1.0) * (double)km_element_size(use->type) *
+                 (double)args.slot[use->slot].count;
     return bytes;
 }
 

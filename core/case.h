@@ -26,6 +26,9 @@ void km_case_default(const km_op *op, km_case *c);
 /* Parses and checks; on failure the message names the part and the rule that it breaks. */
 int km_case_parse(const km_op *op, const char *text, km_case *c, km_error *error);
 
+/* Takes an entry of an op's list apart: its case text, and its tags ("" if it has none). */
+const char *km_case_listed(const char *entry, char text[KM_CASE_TEXT]);
+
 /* Writes the canonical form. */
 void km_case_format(const km_op *op, const km_case *c, char text[KM_CASE_TEXT]);
 
@@ -41,6 +44,9 @@ int km_pass_pieces(const km_pass *pass, const km_case *c);
 
 /* Sets the shape of every slot the pass declares (data stays NULL) and the params pointer. */
 void km_args_shape(const km_op *op, const km_pass *pass, const km_case *c, km_args *args);
+
+/* Of a kernel's tensor, in bytes. */
+size_t km_element_size(km_type type);
 
 /* Bytes that the pass must move: each tensor read or written once, updated ones twice. */
 double km_pass_bytes(const km_op *op, const km_pass *pass, const km_case *c);

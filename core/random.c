@@ -73,6 +73,15 @@ void km_fill_classes(int32_t *data, int64_t count, int64_t classes, int32_t igno
     }
 }
 
+void km_fill_mask(uint8_t *data, int64_t count, uint64_t key)
+{
+    for (int64_t i = 0; i < count; i++) {
+        uint32_t r[4];
+        km_philox((uint64_t)i, key, r);
+        data[i] = r[0] >> 31;
+    }
+}
+
 void km_fill_usual(float *data, int64_t count, km_fill kind, uint64_t key)
 {
     km_fill_random(data, count, kind == KM_FILL_WIDE ? KM_FILL_NORMAL : kind, key);

@@ -23,6 +23,9 @@ void km_fill_usual(float *data, int64_t count, km_fill kind, uint64_t key);
 /* Classes in [0, classes), one in sixteen `ignored`; only that where there are no classes. */
 void km_fill_classes(int32_t *data, int64_t count, int64_t classes, int32_t ignored, uint64_t key);
 
+/* 0 or 1. */
+void km_fill_mask(uint8_t *data, int64_t count, uint64_t key);
+
 /* Standard normal values in double, for probes and cotangents. */
 void km_fill_gaussian(double *data, int64_t count, uint64_t key);
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/registry.h"
+#include "core/tags.h"
 
 enum { SEGMENTS = 4 };
 enum { OP, PASS, CASE, BACKEND };
@@ -221,12 +222,16 @@ static int add_backends(const expansion *x, km_cell *cell)
     return found;
 }
 
-static int add_listed(const expansion *x, km_cell *cell, const char *const *texts, km_error *error)
+static int add_listed(const expansion *x, km_cell *cell, const char *const *entries,
+                      km_error *error)
 {
-    for (; texts && *texts; texts++) {
-        if (km_case_parse(cell->op, *texts, &cell->params, error))
-            return -1; /* a listed case that this machine's memory cannot hold, or a bug in the list
-                        */
+    char text[KM_CASE_TEXT];
+    for (; entries && *entries; entries++) {
+        cell->tags = km_case_listed(*entries, text);
+        if (x->select->tags.count && !km_tags_match(&x->select->tags, cell->tags))
+            continue;
+        if (km_case_parse(cell->op, text, &cell->params, error))
+            return -1; /* this machine's memory cannot hold it, or a bug in the list */
         add_backends(x, cell);
     }
     return 0;
@@ -261,7 +266,7 @@ static void add_given(const expansion *x, km_cell *cell)
 
 static int add_pass(const expansion *x, const km_op *op, const km_pass *pass, km_error *error)
 {
-    km_cell cell = {.op = op, .pass = pass};
+    km_cell cell = {.op = op, .pass = pass, .tags = ""};
     unsigned suites = x->select->suites;
     if (x->select->cases.count) {
         add_given(x, &cell);
@@ -363,8 +368,11 @@ static int expand(expansion *x, km_error *error)
 int km_select_cells(const km_select *select, km_cells *cells, km_error *error)
 {
     *cells = (km_cells){0};
-    if (check_backends(select, error))
+    if (check_backends(select, error) || km_tags_check(&select->tags, error))
         return -1;
+    if (select->tags.count && select->cases.count)
+        return km_fail(error,
+                       "--tag chooses among the listed cases, so --case leaves it nothing to do");
     expansion x = {.select = select, .cells = cells};
     x.patterns = calloc(select->patterns.count + 1, sizeof *x.patterns);
     x.case_used = calloc(select->cases.count + 1, 1);

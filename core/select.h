@@ -21,6 +21,7 @@ typedef struct km_cell {
     const km_kernel *kernel;
     km_case params;
     char case_text[KM_CASE_TEXT];
+    const char *tags; /* with commas between them */
     int threads;
     km_layout layout;
 } km_cell;
@@ -29,8 +30,9 @@ enum km_suite { KM_SUITE_QUICK = 1, KM_SUITE_FULL = 2, KM_SUITE_EDGE = 4 };
 
 typedef struct km_select {
     km_text_list patterns, cases, backends;
-    unsigned suites; /* of km_suite, when cases is empty */
-    int threads;     /* for KM_THREADED backends */
+    km_text_list tags; /* globs: of the listed cases, those with such a tag */
+    unsigned suites;   /* of km_suite, when cases is empty */
+    int threads;       /* for KM_THREADED backends */
     km_layout layout;
 } km_select;
 

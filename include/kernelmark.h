@@ -14,7 +14,7 @@ extern "C" {
 #endif
 
 /* Grows whenever a struct or enum below changes; a plugin built for another value is refused. */
-#define KM_ABI 3u
+#define KM_ABI 4u
 
 /* ---- names: slots, sizes, attributes ------------------------------------------------------- */
 
@@ -44,7 +44,10 @@ extern "C" {
     SLOT(EXP_AVG, "exp_avg")                                                                       \
     SLOT(EXP_AVG_SQ, "exp_avg_sq")                                                                 \
     SLOT(MAX_EXP_AVG_SQ, "max_exp_avg_sq")                                                         \
-    SLOT(TOTAL_NORM, "total_norm")
+    SLOT(TOTAL_NORM, "total_norm")                                                                 \
+    SLOT(STD, "std")                                                                               \
+    SLOT(MINIMUM, "minimum")                                                                       \
+    SLOT(MAXIMUM, "maximum")
 
 /* Sizes in a case text: one letter each, in this order in the canonical form. */
 #define KM_DIMS(DIM)                                                                               \
@@ -104,6 +107,7 @@ extern "C" {
     ATTR(MAX_NORM, "max_norm")                                                                     \
     ATTR(NORM_TYPE, "norm_type")                                                                   \
     ATTR(CLIP_VALUE, "clip_value")                                                                 \
+    ATTR(ERROR_IF_NONFINITE, "error_if_nonfinite")                                                 \
     ATTR(LAMBDA, "lambda")                                                                         \
     ATTR(P, "p")                                                                                   \
     ATTR(INVERTED, "inverted")                                                                     \
@@ -350,7 +354,8 @@ typedef struct km_op {
     /* The sizes that verify sweeps from 0 to 67, one by one with the others small; none: the last of dim. */
     km_dim sweep[KM_MAX_SWEEPS];
     int sweeps;
-    /* Case texts, each list NULL-ended: the default suite, what --full adds, for verify only. */
+    /* Case texts, each list NULL-ended: the default suite, what --full adds, for verify only. " @" and names with
+     * commas between them may follow a text, "n1c64 @resnet50,vgg16": its tags, for --tag. */
     const char *const *quick;
     const char *const *full;
     const char *const *edge;

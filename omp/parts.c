@@ -142,7 +142,17 @@ static void from_native(void *plan_, km_slot slot, const void *native, void *pla
     L(rmsprop, step)                                                                               \
     L(adam, step)                                                                                  \
     L(adamw, step)                                                                                 \
-    L(ewma, step)
+    L(ewma, step)                                                                                  \
+    L(l1_penalty, forward)                                                                         \
+    L(l1_penalty, forward_backward)                                                                \
+    L(l2_penalty, forward)                                                                         \
+    L(l2_penalty, forward_backward)                                                                \
+    L(l2_half_penalty, forward)                                                                    \
+    L(l2_half_penalty, forward_backward)                                                           \
+    L(dropout, forward)                                                                            \
+    L(dropout, backward)                                                                           \
+    L(dropout, forward_backward)                                                                   \
+    L(dropout, mask)
 
 /* open must know which op it is for: one entry point per op and pass. */
 #define ENTRY(op, pass)                                                                            \

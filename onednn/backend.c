@@ -20,7 +20,9 @@
     F(loss)                                                                                        \
     F(pool)                                                                                        \
     F(norm)                                                                                        \
-    F(optimizer)
+    F(optimizer)                                                                                   \
+    F(penalty)                                                                                     \
+    F(dropout)
 
 #define DECLARE(family) extern const km_kernel km_onednn_##family[];
 FAMILIES(DECLARE)

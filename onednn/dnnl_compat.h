@@ -38,6 +38,14 @@ static inline dnnl_status_t desc_create(desc *d, int ndims, const dnnl_dims_t di
     return dnnl_memory_desc_create_with_strides(&d->md, ndims, dims, dnnl_f32, strides);
 }
 
+/* The same, of bytes. */
+static inline dnnl_status_t desc_bytes(desc *d, int ndims, const dnnl_dims_t dims)
+{
+    dnnl_dims_t strides;
+    row_major(ndims, dims, strides);
+    return dnnl_memory_desc_create_with_strides(&d->md, ndims, dims, dnnl_u8, strides);
+}
+
 static inline void desc_destroy(desc *d)
 {
     if (d->md)
@@ -209,6 +217,14 @@ static inline dnnl_status_t desc_create(desc *d, int ndims, const dnnl_dims_t di
     dnnl_dims_t strides;
     row_major(ndims, dims, strides);
     return dnnl_memory_desc_init_by_strides(&d->md, ndims, dims, dnnl_f32, strides);
+}
+
+/* The same, of bytes. */
+static inline dnnl_status_t desc_bytes(desc *d, int ndims, const dnnl_dims_t dims)
+{
+    dnnl_dims_t strides;
+    row_major(ndims, dims, strides);
+    return dnnl_memory_desc_init_by_strides(&d->md, ndims, dims, dnnl_u8, strides);
 }
 
 static inline void desc_destroy(desc *d)

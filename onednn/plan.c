@@ -20,8 +20,9 @@ static const char *start(plan *p)
 
 const char *km_onednn_open(const km_args *args, build_fn build, const void *recipe, void **out)
 {
-    const int64_t count = args->slot[KM_X].count + args->slot[KM_Y].count +
-                          args->slot[KM_GRAD_Y].count + args->slot[KM_PARAM].count;
+    int64_t count = 0;
+    for (int s = 0; s < KM_SLOT_COUNT; s++)
+        count += args->slot[s].count;
     plan *p = calloc(1, sizeof *p);
     if (!p)
         return "out of memory";

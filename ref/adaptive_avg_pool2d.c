@@ -2,6 +2,7 @@
  * columns floor(j w / q) to ceil((j + 1) w / q); [1, 1] is the global average. grad_x = sum of
  * grad_y / size over the windows that hold it. torch.nn.AdaptiveAvgPool2d.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "models.h"
 #include "pool.h"
 
 static void forward(const km_args *args)
@@ -45,12 +46,18 @@ static const char *check(const km_case *c)
                                                           : NULL;
 }
 
-static const char *const quick[] = {"n8c2048h7w7p1q1", "n1c1280h7w7p1q1", "n8c256h14w14p7q7",
-                                    "n1c512h10w13p4q5", NULL};
+static const char *const quick[] = {"n1c2048h7w7p1q1 @resnet50", "n1c1280h7w7p1q1 @mobilenet_v2",
+                                    "n1c256h14w14p7q7", "n1c512h10w13p4q5", NULL};
 /* ResNet-50 and MobileNetV2 at batch 1 and 8, VGG-16's 7x7 */
-static const char *const full[] = {"n1c2048h7w7p1q1", "n8c1280h7w7p1q1",  "n1c512h7w7p7q7",
-                                   "n8c512h7w7p7q7",  "n8c512h14w14p1q1", "n1c64h56w56p1q1",
-                                   "n8c64h56w56p7q7", "n1c3h224w224p1q1", NULL};
+static const char *const full[] = {RESNET50("c2048h7w7p1q1"),
+                                   MOBILENET_V2("c1280h7w7p1q1"),
+                                   VGG16("c512h7w7p7q7"),
+                                   "n8c512h14w14p1q1",
+                                   "n8c256h14w14p7q7",
+                                   "n1c64h56w56p1q1",
+                                   "n8c64h56w56p7q7",
+                                   "n1c3h224w224p1q1",
+                                   NULL};
 static const char *const edge[] = {"n0c3h5w7p2q2",  "n2c0h3w3p2q2",    "n1c1h1w1p1q1",
                                    "n1c2h10w7p4q3", "n1c3h5w5p5q5",    "n1c2h3w4p7q9",
                                    "n1c2h6w8p0q3",  "n2c17h1w67p1q13", "n1c5h9w40p1q1",

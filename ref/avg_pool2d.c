@@ -2,6 +2,7 @@
  * with the padding (count_include_pad, as far as the padding reaches) or without, or
  * divisor_override. grad_x[h, w] = sum of grad_y / divisor over the windows that hold [h, w].
  * torch.nn.AvgPool2d. SPDX-License-Identifier: Apache-2.0 */
+#include "models.h"
 #include "pool.h"
 
 static void forward(const km_args *args)
@@ -30,14 +31,17 @@ static void sum_scale(const km_args *oracle, km_slot slot, double *s)
     average_scale(oracle, slot, s, sliding);
 }
 
-static const char *const quick[] = {"n8c64h56w56r2s2_stride2", "n4c64h56w56r3s3_stride2_pad1",
-                                    "n4c3h224w224r2s2_stride2", "n32c16h10w10r2s2_stride2", NULL};
+static const char *const quick[] = {"n2c64h56w56r2s2_stride2", "n1c64h56w56r3s3_stride2_pad1",
+                                    "n4c3h224w224r2s2_stride2", "n32c16h10w10r2s2_stride2 @lenet5",
+                                    NULL};
 /* VGG-16's sizes at batch 1 and 8, LeNet-5's at 32, three channels, odd ones */
 static const char *const full[] = {"n1c64h224w224r2s2_stride2",
                                    "n8c128h112w112r2s2_stride2",
+                                   "n8c64h56w56r2s2_stride2",
                                    "n1c512h14w14r2s2_stride2",
                                    "n8c512h14w14r2s2_stride2",
-                                   "n32c6h28w28r2s2_stride2",
+                                   LENET5("c6h28w28r2s2_stride2"),
+                                   LENET5("c16h10w10r2s2_stride2"),
                                    "n8c3h224w224r3s3_stride2_pad1",
                                    "n1c64h112w112r3s3_stride2_pad1",
                                    "n1c64h28w28r3s3_pad1",

@@ -6,6 +6,7 @@
  * grad_x = weight rstd (g - (grad_bias + xh grad_weight)/M), in inference weight rstd g.
  * Ioffe and Szegedy, ICML 2015 (arXiv 1502.03167); torch.nn.BatchNorm2d.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "models.h"
 #include "ref.h"
 
 static int trains(const km_case *c)
@@ -260,11 +261,11 @@ static const char *infer(const km_args *recorded, km_case *c)
 
 static const char *const quick[] = {"n8c64h28w28", "n8c64h28w28_training0", "n1c3h112w112",
                                     "n32c256", NULL};
-static const char *const full[] = {"n8c64h112w112",
-                                   "n8c256h56w56",
-                                   "n8c512h28w28",
-                                   "n8c1024h14w14",
-                                   "n8c2048h7w7",
+static const char *const full[] = {"n8c64h112w112 @resnet50",
+                                   "n8c256h56w56 @resnet50",
+                                   "n8c512h28w28 @resnet50",
+                                   "n8c1024h14w14 @resnet50",
+                                   "n8c2048h7w7 @resnet50",
                                    "n32c100h14w14",
                                    "n8c17h33w33",
                                    "n8c256h56w56_training0",

@@ -5,6 +5,8 @@
 
 #include <stddef.h>
 
+#include "models.h"
+
 /* clang-format off */
 /* Layers of ResNet-50 and MobileNetV2 with half their height and width, or a quarter of the channels: the
  * oracle has to follow. */
@@ -12,48 +14,44 @@ static const char *const quick[] = {
     "n1c3h64w64k64r7s7_stride2_pad3", "n1c64h28w28k64r3s3_pad1", "n1c64h28w28k256",
     "n1c128h28w28k128r3s3_stride2_pad1", "n1c512h14w14k128", "n1c256h7w7k256r3s3_pad1",
     "n1c32h56w56k32r3s3_pad1_groups32", "n1c96h56w56k96r3s3_stride2_pad1_groups96",
-    "n1c960h7w7k960r3s3_pad1_groups960",
-    "n32c1h28w28k6r5s5_pad2", "n32c6h14w14k16r5s5", "n4c17h19w23k33r3s3_pad1",
+    "n1c960h7w7k960r3s3_pad1_groups960 @mobilenet_v2",
+    "n32c1h28w28k6r5s5_pad2 @lenet5", "n32c6h14w14k16r5s5 @lenet5", "n4c17h19w23k33r3s3_pad1",
     NULL};
-
-/* Both batch sizes of a layer. */
-#define BATCHES(layer) "n1" layer, "n8" layer
 
 static const char *const full[] = {
     /* ResNet-50 */
-    BATCHES("c3h224w224k64r7s7_stride2_pad3"), BATCHES("c64h56w56k64r3s3_pad1"), BATCHES("c64h56w56k256"),
-    BATCHES("c128h56w56k128r3s3_stride2_pad1"), BATCHES("c1024h14w14k256"), BATCHES("c512h7w7k512r3s3_pad1"),
-    BATCHES("c64h56w56k64"), BATCHES("c256h56w56k64"), BATCHES("c256h56w56k128"),
-    BATCHES("c128h28w28k128r3s3_pad1"), BATCHES("c128h28w28k512"),
-    BATCHES("c256h56w56k512_stride2"), BATCHES("c512h28w28k128"), BATCHES("c512h28w28k256"),
-    BATCHES("c256h28w28k256r3s3_stride2_pad1"), BATCHES("c256h14w14k256r3s3_pad1"),
-    BATCHES("c256h14w14k1024"), BATCHES("c512h28w28k1024_stride2"), BATCHES("c1024h14w14k512"),
-    BATCHES("c512h14w14k512r3s3_stride2_pad1"), BATCHES("c512h7w7k2048"),
-    BATCHES("c1024h14w14k2048_stride2"), BATCHES("c2048h7w7k512"),
+    RESNET50("c3h224w224k64r7s7_stride2_pad3"), RESNET50("c64h56w56k64r3s3_pad1"), RESNET50("c64h56w56k256"),
+    RESNET50("c128h56w56k128r3s3_stride2_pad1"), RESNET50("c1024h14w14k256"), RESNET50("c512h7w7k512r3s3_pad1"),
+    RESNET50("c64h56w56k64"), RESNET50("c256h56w56k64"), RESNET50("c256h56w56k128"),
+    RESNET50("c128h28w28k128r3s3_pad1"), RESNET50("c128h28w28k512"),
+    RESNET50("c256h56w56k512_stride2"), RESNET50("c512h28w28k128"), RESNET50("c512h28w28k256"),
+    RESNET50("c256h28w28k256r3s3_stride2_pad1"), RESNET50("c256h14w14k256r3s3_pad1"),
+    RESNET50("c256h14w14k1024"), RESNET50("c512h28w28k1024_stride2"), RESNET50("c1024h14w14k512"),
+    RESNET50("c512h14w14k512r3s3_stride2_pad1"), RESNET50("c512h7w7k2048"),
+    RESNET50("c1024h14w14k2048_stride2"), RESNET50("c2048h7w7k512"),
     /* VGG-16 */
-    BATCHES("c3h224w224k64r3s3_pad1"), BATCHES("c64h224w224k64r3s3_pad1"),
-    BATCHES("c64h112w112k128r3s3_pad1"), BATCHES("c128h112w112k128r3s3_pad1"),
-    BATCHES("c128h56w56k256r3s3_pad1"), BATCHES("c256h56w56k256r3s3_pad1"),
-    BATCHES("c256h28w28k512r3s3_pad1"), BATCHES("c512h28w28k512r3s3_pad1"),
-    BATCHES("c512h14w14k512r3s3_pad1"),
+    VGG16("c3h224w224k64r3s3_pad1"), VGG16("c64h224w224k64r3s3_pad1"),
+    VGG16("c64h112w112k128r3s3_pad1"), VGG16("c128h112w112k128r3s3_pad1"),
+    VGG16("c128h56w56k256r3s3_pad1"), VGG16("c256h56w56k256r3s3_pad1"),
+    VGG16("c256h28w28k512r3s3_pad1"), VGG16("c512h28w28k512r3s3_pad1"),
+    VGG16("c512h14w14k512r3s3_pad1"),
     /* MobileNetV2 */
-    BATCHES("c3h224w224k32r3s3_stride2_pad1"), "n8c32h112w112k32r3s3_pad1_groups32",
-    BATCHES("c32h112w112k16"), BATCHES("c16h112w112k96"),
-    "n8c96h112w112k96r3s3_stride2_pad1_groups96", BATCHES("c96h56w56k24"),
-    BATCHES("c24h56w56k144"), BATCHES("c144h56w56k144r3s3_pad1_groups144"),
-    BATCHES("c144h56w56k24"), BATCHES("c144h56w56k144r3s3_stride2_pad1_groups144"),
-    BATCHES("c144h28w28k32"), BATCHES("c32h28w28k192"),
-    BATCHES("c192h28w28k192r3s3_pad1_groups192"), BATCHES("c192h28w28k32"),
-    BATCHES("c192h28w28k192r3s3_stride2_pad1_groups192"), BATCHES("c192h14w14k64"),
-    BATCHES("c64h14w14k384"), BATCHES("c384h14w14k384r3s3_pad1_groups384"),
-    BATCHES("c384h14w14k64"), BATCHES("c384h14w14k96"), BATCHES("c96h14w14k576"),
-    BATCHES("c576h14w14k576r3s3_pad1_groups576"), BATCHES("c576h14w14k96"),
-    BATCHES("c576h14w14k576r3s3_stride2_pad1_groups576"), BATCHES("c576h7w7k160"),
-    BATCHES("c160h7w7k960"), "n8c960h7w7k960r3s3_pad1_groups960", BATCHES("c960h7w7k160"),
-    BATCHES("c960h7w7k320"), BATCHES("c320h7w7k1280"),
+    MOBILENET_V2("c3h224w224k32r3s3_stride2_pad1"), MOBILENET_V2("c32h112w112k32r3s3_pad1_groups32"),
+    MOBILENET_V2("c32h112w112k16"), MOBILENET_V2("c16h112w112k96"),
+    MOBILENET_V2("c96h112w112k96r3s3_stride2_pad1_groups96"), MOBILENET_V2("c96h56w56k24"),
+    MOBILENET_V2("c24h56w56k144"), MOBILENET_V2("c144h56w56k144r3s3_pad1_groups144"),
+    MOBILENET_V2("c144h56w56k24"), MOBILENET_V2("c144h56w56k144r3s3_stride2_pad1_groups144"),
+    MOBILENET_V2("c144h28w28k32"), MOBILENET_V2("c32h28w28k192"),
+    MOBILENET_V2("c192h28w28k192r3s3_pad1_groups192"), MOBILENET_V2("c192h28w28k32"),
+    MOBILENET_V2("c192h28w28k192r3s3_stride2_pad1_groups192"), MOBILENET_V2("c192h14w14k64"),
+    MOBILENET_V2("c64h14w14k384"), MOBILENET_V2("c384h14w14k384r3s3_pad1_groups384"),
+    MOBILENET_V2("c384h14w14k64"), MOBILENET_V2("c384h14w14k96"), MOBILENET_V2("c96h14w14k576"),
+    MOBILENET_V2("c576h14w14k576r3s3_pad1_groups576"), MOBILENET_V2("c576h14w14k96"),
+    MOBILENET_V2("c576h14w14k576r3s3_stride2_pad1_groups576"), MOBILENET_V2("c576h7w7k160"),
+    MOBILENET_V2("c160h7w7k960"), MOBILENET_V2("c960h7w7k960r3s3_pad1_groups960"), MOBILENET_V2("c960h7w7k160"),
+    MOBILENET_V2("c960h7w7k320"), MOBILENET_V2("c320h7w7k1280"),
     /* LeNet-5 */
-    "n1c1h28w28k6r5s5_pad2", "n8c1h28w28k6r5s5_pad2", "n1c6h14w14k16r5s5", "n8c6h14w14k16r5s5",
-    "n1c16h5w5k120r5s5", "n8c16h5w5k120r5s5", "n32c16h5w5k120r5s5",
+    LENET5("c1h28w28k6r5s5_pad2"), LENET5("c6h14w14k16r5s5"), LENET5("c16h5w5k120r5s5"),
     /* awkward */
     "n4c17h19w23k33r3s3_stride2_pad1", "n1c64h28w28k64r5s5_pad2",
     "n1c64h57w57k64r3s3_stride3_pad1", "n1c64h56w56k64r3s3_pad2_dilation2",

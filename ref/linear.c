@@ -1,6 +1,7 @@
 /* linear: y = x weight^T + bias for x [n, c], weight [k, c], bias [k]; y is [n, k].
  * grad_x = grad_y weight, grad_weight = grad_y^T x, grad_bias = sum over n of grad_y. Sums are formed in double, in
  * order. torch.nn.Linear. SPDX-License-Identifier: Apache-2.0 */
+#include "models.h"
 #include "ref.h"
 
 enum { COLUMNS = 64 }; /* sums that are formed at a time */
@@ -174,14 +175,15 @@ static void sum_scale(const km_args *oracle, km_slot slot, double *s)
 }
 
 /* A small square, a classifier on one image, a batch on wide layers, few outputs, odd sizes, a large square. */
-static const char *const quick[] = {"n128c128k128", "n1c2048k1000", "n32c512k512", "n64c128k10",
-                                    "n5c17k33",     "n192c192k192", NULL};
+static const char *const quick[] = {
+    "n128c128k128", "n1c2048k1000 @resnet50", "n32c512k512", "n64c128k10",
+    "n5c17k33",     "n192c192k192",           NULL};
 static const char *const full[] = {"n1024c1024k1024",    "n256c1024k1024",
-                                   "n16c1024k1024",      "n8c2048k1000",
-                                   "n1c1280k1000",       "n8c1280k1000",
-                                   "n32c400k120",        "n32c120k84",
-                                   "n32c84k10",          "n1c4096k4096",
-                                   "n8c4096k4096",       "n64c64k64",
+                                   "n16c1024k1024",      RESNET50("c2048k1000"),
+                                   VGG16("c25088k4096"), VGG16("c4096k4096"),
+                                   VGG16("c4096k1000"),  MOBILENET_V2("c1280k1000"),
+                                   LENET5("c400k120"),   LENET5("c120k84"),
+                                   LENET5("c84k10"),     "n64c64k64",
                                    "n96c100k1000_bias0", NULL};
 /* Nothing in each size; edges of tiles, and of blocks of the sum. */
 static const char *const edge[] = {

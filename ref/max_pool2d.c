@@ -2,6 +2,7 @@
  * the first of equals, and the first NaN before any number; padding is never chosen.
  * grad_x[h, w] = sum of grad_y over the windows that chose [h, w]. torch.nn.MaxPool2d.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "models.h"
 #include "pool.h"
 
 /* Whether v takes the place of the best so far. */
@@ -99,22 +100,21 @@ static void sum_scale(const km_args *oracle, km_slot slot, double *s)
         s[i / outputs * (oracle->slot[slot].count / planes) + indices[i]] += fabs(grad_y[i]);
 }
 
-static const char *const quick[] = {
-    "n1c64h112w112r3s3_stride2_pad1", "n8c64h56w56r2s2_stride2", "n1c512h14w14r2s2_stride2",
-    "n4c3h224w224r3s3_stride2_pad1",  "n1c64h28w28r3s3_pad1",    NULL};
+static const char *const quick[] = {"n1c64h112w112r3s3_stride2_pad1 @resnet50",
+                                    "n2c64h56w56r2s2_stride2",
+                                    "n1c512h14w14r2s2_stride2 @vgg16",
+                                    "n4c3h224w224r3s3_stride2_pad1",
+                                    "n1c64h28w28r3s3_pad1",
+                                    NULL};
 /* ResNet-50 and VGG-16 at batch 1 and 8, LeNet-5 at 32, three channels, odd ones, dilation */
-static const char *const full[] = {"n8c64h112w112r3s3_stride2_pad1",
-                                   "n1c64h224w224r2s2_stride2",
-                                   "n8c64h224w224r2s2_stride2",
-                                   "n1c128h112w112r2s2_stride2",
-                                   "n8c128h112w112r2s2_stride2",
-                                   "n1c256h56w56r2s2_stride2",
-                                   "n8c256h56w56r2s2_stride2",
-                                   "n1c512h28w28r2s2_stride2",
-                                   "n8c512h28w28r2s2_stride2",
-                                   "n8c512h14w14r2s2_stride2",
-                                   "n32c6h28w28r2s2_stride2",
-                                   "n32c16h10w10r2s2_stride2",
+static const char *const full[] = {RESNET50("c64h112w112r3s3_stride2_pad1"),
+                                   VGG16("c64h224w224r2s2_stride2"),
+                                   VGG16("c128h112w112r2s2_stride2"),
+                                   VGG16("c256h56w56r2s2_stride2"),
+                                   VGG16("c512h28w28r2s2_stride2"),
+                                   VGG16("c512h14w14r2s2_stride2"),
+                                   LENET5("c6h28w28r2s2_stride2"),
+                                   LENET5("c16h10w10r2s2_stride2"),
                                    "n8c3h224w224r2s2_stride2",
                                    "n8c17h33w33r3s3_stride2_pad1",
                                    "n1c64h55w55r3s3_stride2",

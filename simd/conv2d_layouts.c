@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "conv2d_depthwise.h"
 #include "conv2d_native.h"
 #include "conv2d_passes.h"
 
@@ -27,9 +28,11 @@ static const char *open(const km_args *args, void **out, const char *pass)
     plan *p = malloc(sizeof *p);
     if (!p)
         return "out of memory";
-    const km_kernel *const lists[] = {km_conv_native, km_conv_native_weights, km_conv_plain};
+    const km_kernel *const lists[] = {km_depth_native, km_conv_native, km_conv_native_weights,
+                                      km_conv_plain};
+    enum { PLAIN_LIST = 3 };
     const char *reason = "";
-    for (int i = args->layout == KM_NATIVE ? 0 : 2; i < 3 && reason; i++)
+    for (int i = args->layout == KM_NATIVE ? 0 : PLAIN_LIST; i <= PLAIN_LIST && reason; i++)
         reason = open_one(p, lists[i], args, pass);
     if (reason)
         free(p);

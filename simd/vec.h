@@ -30,7 +30,13 @@
  *   vi               vector of int32_t, as many lanes as vf and under the same masks
  *   v_even, v_odd    of the 2V elements a, b;  v_zip_low, v_zip_high  the way back
  *   vw               a vector of sums in double;  vw_round  as float, rounded once;  vw_sum  of all lanes
+ *   vw_of            of V floats;  vw_set, vw_load, vw_store, vw_plus, vw_minus;  vw_muladd(a, b, c)  a b + c
  *   vw_fma(a, b, c)  c + a b, of floats a, b, in double
+ *   v_mask_of, v_mask_to   lanes as bytes: set where one is not 0; 1 where set. n as in v_load_n
+ *   v_flip(a, b)     the sign of a changed where bit 31 of b is set
+ *   vi_of_bits, v_of_bits   the same bits;  vi_to_float  the nearest float
+ *   vq               vector of V / 2 numbers of 64 bits;  vq_mul  of their lower halves;  vq_high  >> 32
+ *   vq_words(w, r)   the lower halves of w[0..3] as 2 V words: of each lane its four, the even lanes first
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KM_VEC_H
 #define KM_VEC_H

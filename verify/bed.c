@@ -11,7 +11,8 @@
 
 static size_t bytes_of(const km_work *w, int slot)
 {
-    return (size_t)w->shape.slot[slot].count * sizeof(float);
+    const km_tensor *t = &w->shape.slot[slot];
+    return (size_t)t->count * km_element_size(t->type);
 }
 
 int km_bed_open(km_bed *bed, const km_work *room, km_error *error)
@@ -53,7 +54,7 @@ static int is_shared(const km_bed *bed, km_slot slot)
 static size_t shift_of(const km_use *use, const km_run_plan *how)
 {
     int elements = use->access == KM_READ ? how->offset : (how->offset * 7 + 3) % 16;
-    return how->offset ? (size_t)elements * sizeof(float) : 0;
+    return how->offset ? (size_t)elements * km_element_size(use->type) : 0;
 }
 
 static void lay_slot(km_bed *bed, const km_use *use, const km_run_plan *how)

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "core/case.h"
 #include "core/names.h"
 #include "core/registry.h"
 #include "verify/isolate.h"
@@ -99,7 +100,7 @@ static int take_snapshot(const km_bed *bed, snapshot *s)
 {
     *s = (snapshot){0};
     for (const km_use *use = bed->work->pass->use; use->access != KM_END; use++) {
-        size_t bytes = (size_t)bed->args.slot[use->slot].count * sizeof(float);
+        size_t bytes = (size_t)bed->args.slot[use->slot].count * km_element_size(use->type);
         if (use->access == KM_READ)
             continue;
         s->data[use->slot] = malloc(bytes + 1);
@@ -119,7 +120,8 @@ static void drop_snapshot(snapshot *s)
 int km_same_element(const km_tensor *a, const km_tensor *b, int64_t i)
 {
     const char *p = a->data, *q = b->data;
-    return !memcmp(p + 4 * i, q + 4 * i, 4) || (isnan(km_element(a, i)) && isnan(km_element(b, i)));
+    const size_t size = km_element_size(a->type), at = (size_t)i * size;
+    return !memcmp(p + at, q + at, size) || (isnan(km_element(a, i)) && isnan(km_element(b, i)));
 }
 
 /* Whether the outputs equal the snapshot; a difference is reported as `what`. */

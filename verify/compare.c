@@ -144,8 +144,9 @@ int km_compare_one(const km_rule *rule, double got, double want, int64_t i, km_f
 
 double km_element(const km_tensor *t, int64_t i)
 {
-    return t->type == KM_INT32 ? ((const int32_t *)t->data)[i]
-                               : (double)((const float *)t->data)[i];
+    return t->type == KM_INT32   ? ((const int32_t *)t->data)[i]
+           : t->type == KM_UINT8 ? ((const uint8_t *)t->data)[i]
+                                 : (double)((const float *)t->data)[i];
 }
 
 void km_compare(const km_rule *rule, const km_tensor *got, const double *want, km_figures *figures)

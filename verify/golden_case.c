@@ -268,7 +268,7 @@ km_type km_golden_type(const km_op *op, km_slot slot)
 static int check_scale(const km_golden_case *c, int slot, km_error *error)
 {
     const km_golden_tensor *t = &c->tensor[KM_GOLDEN_SCALE][slot];
-    const double *want = km_golden_type(c->op, (km_slot)slot) == KM_INT32
+    const double *want = km_golden_type(c->op, (km_slot)slot) != KM_REAL_TYPE
                              ? NULL
                              : c->tensor[KM_GOLDEN_EXPECTED][slot].array.data;
     const int64_t *mask = c->tensor[KM_GOLDEN_MASK][slot].array.data;
@@ -281,19 +281,26 @@ static int check_scale(const km_golden_case *c, int slot, km_error *error)
     return 0;
 }
 
-/* int64 as recorded becomes int32 as kernels take it. */
-static int narrow(km_golden_tensor *t, km_error *error)
+/* int64 as recorded becomes int32 or uint8, as kernels take it. */
+static int narrow(km_golden_tensor *t, km_type type, km_error *error)
 {
+    const int64_t least = type == KM_UINT8 ? 0 : INT32_MIN, most = type == KM_UINT8 ? 1 : INT32_MAX;
     const int64_t *from = t->array.data;
-    t->whole = malloc((size_t)(t->array.count + 1) * sizeof *t->whole);
+    t->whole = malloc((size_t)(t->array.count + 1) * sizeof(int32_t));
     if (!t->whole)
         return km_fail(error, "out of memory for its values");
     for (int64_t i = 0; i < t->array.count; i++) {
-        if (from[i] < INT32_MIN || from[i] > INT32_MAX) {
-            km_fail(error, "element %" PRId64 " does not fit into 32 bits", i);
+        if (from[i] < least || from[i] > most) {
+            km_fail(error,
+                    type == KM_UINT8 ? "element %" PRId64 " of a mask is neither 0 nor 1"
+                                     : "element %" PRId64 " does not fit into 32 bits",
+                    i);
             return blame(t->file, error);
         }
-        t->whole[i] = (int32_t)from[i];
+        if (type == KM_UINT8)
+            ((uint8_t *)t->whole)[i] = (uint8_t)from[i];
+        else
+            ((int32_t *)t->whole)[i] = (int32_t)from[i];
     }
     t->data = t->whole;
     return 0;
@@ -304,7 +311,8 @@ static int prepare_inputs(km_golden_case *c, km_error *error)
     for (int s = 0; s < KM_SLOT_COUNT; s++) {
         km_golden_tensor *t = &c->tensor[KM_GOLDEN_INPUT][s];
         t->data = t->array.data;
-        if (t->recorded && km_golden_type(c->op, (km_slot)s) == KM_INT32 && narrow(t, error))
+        const km_type type = km_golden_type(c->op, (km_slot)s);
+        if (t->recorded && type != KM_REAL_TYPE && narrow(t, type, error))
             return -1;
     }
     return 0;

@@ -34,9 +34,9 @@ typedef struct km_golden_tensor {
     int recorded;
     int each_step;  /* one row for each of km_golden_case.steps */
     char file[256]; /* in the case's folder */
-    km_npy array;   /* <f4 input, <f8 expected, <f4 scale, <i8 mask, <i8 what is KM_INT32 */
+    km_npy array;   /* <f4 input, <f8 expected, <f4 scale, <i8 mask, <i8 what is no float */
     void *data;     /* of an input: as kernels take it */
-    int32_t *whole; /* owned: data of a KM_INT32 input */
+    void *whole;    /* owned: data of an input that is no float */
 } km_golden_tensor;
 
 /* |err| <= coef u S + 2^-126 where `scaled`, else as the bound says; u = 2^-24. */

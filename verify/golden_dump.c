@@ -28,19 +28,21 @@ static int make_folders(char *path, km_error *error)
 }
 
 /* Indices are dumped as they are recorded, as int64. */
-static int64_t *widened(const int32_t *from, int64_t count)
+static int64_t *widened(const void *data, km_type type, int64_t count)
 {
+    const km_tensor from = {.data = (void *)data, .type = type};
     int64_t *to = malloc((size_t)(count + 1) * sizeof *to);
     for (int64_t i = 0; to && i < count; i++)
-        to[i] = from[i];
+        to[i] = (int64_t)km_element(&from, i);
     return to;
 }
 
-static int write_tensor(const char *path, const km_npy *shape, const void *data, km_error *error)
+static int write_tensor(const char *path, const km_npy *shape, km_type type, const void *data,
+                        km_error *error)
 {
     km_outfile file;
     km_npy a = *shape;
-    int64_t *wide = a.type == KM_NPY_I8 ? widened(data, a.count) : NULL;
+    int64_t *wide = a.type == KM_NPY_I8 ? widened(data, type, a.count) : NULL;
     if (a.type == KM_NPY_I8 && !wide)
         return km_fail(error, "out of memory for %.300s", path);
     a.type = wide ? KM_NPY_I8 : KM_NPY_F4;
@@ -54,14 +56,14 @@ static int write_tensor(const char *path, const km_npy *shape, const void *data,
     return failed;
 }
 
-static int dump_tensor(const char *folder, const km_golden_tensor *t, const void *data,
-                       km_error *error)
+static int dump_tensor(const char *folder, const km_golden_tensor *t, km_type type,
+                       const void *data, km_error *error)
 {
     char path[PATH_MAX];
     if ((size_t)snprintf(path, sizeof path, "%s/%s", folder, t->file) >= sizeof path)
         return km_fail(error, "the path below --dump is too long");
     if (data)
-        return write_tensor(path, &t->array, data, error);
+        return write_tensor(path, &t->array, type, data, error);
     if (unlink(path) && errno != ENOENT && errno != ENOTDIR)
         return km_fail(error, "cannot remove %.300s: %s", path, strerror(errno));
     return 0;
@@ -80,7 +82,8 @@ int km_golden_dump(const char *folder, const km_golden_record *r, km_error *erro
         return -1;
     for (int s = 0; s < KM_SLOT_COUNT; s++) {
         const km_golden_tensor *t = &r->c->tensor[KM_GOLDEN_EXPECTED][s];
-        if (t->recorded && dump_tensor(path, t, r->run->got[s], error))
+        if (t->recorded &&
+            dump_tensor(path, t, km_golden_type(r->c->op, (km_slot)s), r->run->got[s], error))
             return -1;
     }
     return 0;

@@ -18,6 +18,9 @@ static const struct {
     const char *name, *attr[2];
 } pairs[] = {{"betas", {"beta1", "beta2"}}};
 
+/* Params that only say in words what the op does. */
+static const char *const remarks[] = {"formula"};
+
 /* Params that are sizes: of each number, the letter it goes to ('-': none; 'c' takes further numbers as factors
  * where `product`). One number for two letters means both. */
 static const struct {
@@ -161,6 +164,14 @@ static int read_sizes(size_t which, const json_t *json, km_golden_case *c, km_er
                : read_letters(which, json, c, error);
 }
 
+static int is_remark(const char *name)
+{
+    for (size_t i = 0; i < sizeof remarks / sizeof *remarks; i++)
+        if (!strcmp(remarks[i], name))
+            return 1;
+    return 0;
+}
+
 /* 1: it was no pair of attributes of this op. */
 static int read_split(const char *name, const json_t *json, km_golden_case *c, km_error *error)
 {
@@ -200,6 +211,8 @@ static int read_param(const char *name, const json_t *value, km_golden_case *c, 
         return read_attr(a, value, &c->params, error);
     if (which >= 0)
         return read_sizes((size_t)which, value, c, error);
+    if (is_remark(name))
+        return 0;
     int other = read_steps(name, value, c, error);
     if (other == 1)
         other = read_split(name, value, c, error);

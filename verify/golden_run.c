@@ -126,9 +126,9 @@ static void fill_unwritten(const km_golden_case *c, km_bed *bed)
         const double *want = c->tensor[KM_GOLDEN_EXPECTED][use->slot].array.data;
         const km_tensor *t = &bed->args.slot[use->slot];
         float *data = t->data;
-        if (use->access == KM_WRITE && t->type == KM_INT32)
-            memset(data, 0x80, (size_t)t->count * sizeof(int32_t)); /* no index */
-        for (int64_t i = 0; use->access == KM_WRITE && t->type != KM_INT32 && i < t->count; i++)
+        if (use->access == KM_WRITE && t->type != KM_REAL_TYPE)
+            memset(data, 0x80, (size_t)t->count * km_element_size(t->type)); /* no index, no mask */
+        for (int64_t i = 0; use->access == KM_WRITE && t->type == KM_REAL_TYPE && i < t->count; i++)
             data[i] = want && isnan(want[i]) ? 0x1p100f : NAN;
     }
 }
@@ -196,7 +196,7 @@ static void hand_over(const stage *s, const km_bed *bed)
     for (int i = 0; i < KM_SLOT_COUNT; i++)
         if (s->result[i] && !s->c->tensor[KM_GOLDEN_EXPECTED][i].each_step)
             memcpy(s->result[i], bed->args.slot[i].data,
-                   (size_t)bed->args.slot[i].count * sizeof(float));
+                   (size_t)bed->args.slot[i].count * km_element_size(bed->args.slot[i].type));
 }
 
 static void child(void *context)
@@ -252,7 +252,7 @@ void km_golden_compare(const km_golden_case *c, km_slot slot, const void *got_da
             continue;
         km_figures one = km_figures_none();
         km_rule rule = element_rule(&c->rule[slot], scale, i);
-        rule.whole = got.type == KM_INT32;
+        rule.whole = got.type != KM_REAL_TYPE;
         km_compare_one(&rule, km_element(&got, i), want, i, &one);
         km_figures_add(figures, &one);
         if (worst->slot < 0 || one.bound_used > worst->used ||

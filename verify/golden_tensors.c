@@ -20,6 +20,8 @@ static const struct {
                {"new_running_var", "running_var"},
                {"batch_mean", "mean"},
                {"batch_var_biased", "variance"},
+               {"penalty", "y"},
+               {"keep_mask", "mask"},
                {"state_sum", "sum"},
                {"state_momentum_buffer", "momentum_buffer"},
                {"state_square_avg", "square_avg"},
@@ -140,7 +142,7 @@ static int read_file_name(const char *file, const km_golden_tensor *same_role, c
 /* Indices and classes are recorded as int64. */
 static km_npy_type type_of(const km_golden_case *c, km_golden_role role, km_slot slot)
 {
-    int whole = km_golden_type(c->op, slot) == KM_INT32;
+    int whole = km_golden_type(c->op, slot) != KM_REAL_TYPE;
     return whole && (role == KM_GOLDEN_INPUT || role == KM_GOLDEN_EXPECTED) ? KM_NPY_I8
                                                                             : roles[role].type;
 }

@@ -193,6 +193,16 @@ static void put_verdict(json_t *o, const km_result *result)
     }
 }
 
+static void put_tags(json_t *o, const char *tags)
+{
+    json_t *list = json_array();
+    for (size_t length; tags && (length = strcspn(tags, ",")); tags += length + !!tags[length])
+        json_array_append_new(list, json_stringn(tags, length));
+    if (json_array_size(list))
+        json_object_set(o, "tags", list);
+    json_decref(list);
+}
+
 static json_t *cell_json(const km_cell *cell, const km_result *result)
 {
     json_t *o = json_object();
@@ -200,6 +210,7 @@ static json_t *cell_json(const km_cell *cell, const km_result *result)
     put_text(o, "op", cell->op->name);
     put_text(o, "pass", cell->pass->name);
     put_text(o, "case", cell->case_text);
+    put_tags(o, cell->tags);
     put_text(o, "backend", cell->backend->name);
     put_text(o, "layout", cell->layout == KM_NATIVE ? "native" : "plain");
     put_integer(o, "threads", cell->threads);

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/case.h"
 #include "core/names.h"
 #include "core/registry.h"
 #include "verify/cell.h"
@@ -63,12 +64,13 @@ static void list_specials(const km_op *op, const km_case *c, specials *s)
 }
 
 /* The inputs this pass takes special values in. A gradient's derivative at NaN is nobody's promise, and
- * weights are shared by many elements. */
-static int takes_specials(const km_use *use)
+ * weights are shared by many elements, unless they are what the pass is about: its first tensor. */
+static int takes_specials(const km_pass *pass, const km_use *use)
 {
+    const int lead = use == pass->use && use->type == KM_REAL_TYPE;
     if (use->access == KM_UPDATE)
         return use->slot == KM_PARAM;
-    return use->access == KM_READ && (use->slot == KM_X || use->slot == KM_Y ||
+    return use->access == KM_READ && (lead || use->slot == KM_X || use->slot == KM_Y ||
                                       use->slot == KM_GRAD_Y || use->slot == KM_GRAD);
 }
 
@@ -105,7 +107,8 @@ static int can_be_special(const km_work *w, const km_use *use)
 {
     km_case one;
     km_args args;
-    return takes_specials(use) && (use->fill != KM_FILL_SAVED || shape_of_one(w, &one, &args));
+    return takes_specials(w->pass, use) &&
+           (use->fill != KM_FILL_SAVED || shape_of_one(w, &one, &args));
 }
 
 static float saved_value(const km_work *w, float x)
@@ -166,7 +169,7 @@ static int check_output(const lanes *l, const km_use *use, float special, int64_
     km_figures f = km_figures_none();
     int edges = (km_backend_flags(exam->cell->backend) & KM_HOLDS_EDGES) != 0;
     /* an index that names the lane is right with and without a NaN there; one that skips NaN moves on */
-    int may_move = out->type == KM_INT32 && !edges;
+    int may_move = out->type != KM_REAL_TYPE && !edges;
     for (int64_t i = 0; i < l->work->shape.slot[out->slot].count; i++) {
         if (!memcmp(&want[i], &untouched[i], sizeof *want) && i != lane && !may_move) {
             if (km_same_element(got, &base, i))
@@ -242,7 +245,7 @@ static int run_base(lanes *l)
     if (km_exam_run(l->exam, l->bed))
         return -1;
     for (const km_use *out = l->work->pass->use; out->access != KM_END; out++) {
-        size_t bytes = (size_t)l->work->shape.slot[out->slot].count * sizeof(float);
+        size_t bytes = (size_t)l->work->shape.slot[out->slot].count * km_element_size(out->type);
         l->base[out->slot] = out->access == KM_READ ? NULL : malloc(bytes + 1);
         if (l->base[out->slot])
             memcpy(l->base[out->slot], l->bed->args.slot[out->slot].data, bytes);

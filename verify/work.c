@@ -20,15 +20,15 @@ static void *allocate(int64_t count, size_t size)
 
 static size_t oracle_size(const km_tensor *t)
 {
-    return t->type == KM_INT32 ? sizeof(int32_t) : sizeof(double);
+    return t->type == KM_REAL_TYPE ? sizeof(double) : km_element_size(t->type);
 }
 
-/* From a kernel's tensor to the oracle's: float becomes double, int32_t stays. */
+/* From a kernel's tensor to the oracle's: float becomes double, whole numbers stay. */
 static void widen(const void *from, const km_tensor *to)
 {
     const float *f = from;
-    if (to->type == KM_INT32 && to->count)
-        memcpy(to->data, from, (size_t)to->count * sizeof(int32_t));
+    if (to->type != KM_REAL_TYPE && to->count)
+        memcpy(to->data, from, (size_t)to->count * km_element_size(to->type));
     else
         for (int64_t i = 0; i < to->count; i++)
             ((double *)to->data)[i] = (double)f[i];
@@ -38,10 +38,10 @@ static void widen(const void *from, const km_tensor *to)
 static double *take_result(km_tensor *t)
 {
     void *data = t->data;
-    if (t->type == KM_INT32) {
+    if (t->type != KM_REAL_TYPE) {
         double *wide = allocate(t->count, sizeof *wide);
         for (int64_t i = 0; wide && i < t->count; i++)
-            wide[i] = ((const int32_t *)data)[i];
+            wide[i] = km_element(t, i);
         free(data);
         data = wide;
     }
@@ -85,6 +85,8 @@ static void fill_slot(km_work *w, const km_use *use, uint64_t seed)
     else if (use->type == KM_INT32)
         km_fill_classes(w->input[use->slot], t->count, w->params.dim[KM_DIM_C],
                         (int32_t)w->params.attr[KM_IGNORE_INDEX], key);
+    else if (use->type == KM_UINT8)
+        km_fill_mask(w->input[use->slot], t->count, key);
     else if (w->data == KM_DATA_USUAL)
         km_fill_usual(w->input[use->slot], t->count, use->fill, key);
     else
@@ -125,6 +127,8 @@ static void narrow(const double *from, void *to, const km_tensor *t)
     for (int64_t i = 0; i < t->count; i++)
         if (t->type == KM_INT32)
             ((int32_t *)to)[i] = (int32_t)from[i];
+        else if (t->type == KM_UINT8)
+            ((uint8_t *)to)[i] = (uint8_t)from[i];
         else
             ((float *)to)[i] = (float)from[i];
 }
@@ -149,7 +153,7 @@ static int fill_inputs(km_work *w, uint64_t seed, km_error *error)
     for (const km_use *use = w->pass->use; use->access != KM_END; use++) {
         if (use->access == KM_WRITE)
             continue;
-        w->input[use->slot] = allocate(w->shape.slot[use->slot].count, sizeof(float));
+        w->input[use->slot] = allocate(w->shape.slot[use->slot].count, km_element_size(use->type));
         if (!w->input[use->slot])
             return km_fail(error, "out of memory for %s", km_slot_name[use->slot]);
         if (use->fill == KM_FILL_SAVED)
@@ -371,10 +375,10 @@ km_rule km_work_rule(const km_work *w, km_slot slot, int target)
 {
     const km_use *use = km_use_find(w->pass, slot);
     if (w->data == KM_DATA_INTEGERS)
-        return (km_rule){.bound.kind = KM_EXACT, .whole = use->type == KM_INT32};
+        return (km_rule){.bound.kind = KM_EXACT, .whole = use->type != KM_REAL_TYPE};
     km_rule rule = {
         .bound = target ? use->target : use->gate, .scale = w->scale[slot], .flush = !target};
-    rule.whole = use->type == KM_INT32;
+    rule.whole = use->type != KM_REAL_TYPE;
     rule.slack = w->travel.slack[slot];
     if (rule.bound.kind == KM_SUM)
         rule.terms = w->op->terms(&w->params, slot);

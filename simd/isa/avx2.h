@@ -6,6 +6,7 @@
 
 #include <immintrin.h>
 #include <stdint.h>
+#include <string.h>
 
 #define KM_ISA       avx2
 #define KM_ISA_NAME  "avx2"
@@ -408,5 +409,7 @@ KM_INLINE vf vw_round(vw s)
 {
     return _mm256_set_m128(_mm256_cvtpd_ps(s.high), _mm256_cvtpd_ps(s.low));
 }
+
+#include "avx2_bits.h"
 
 #endif

@@ -6,6 +6,7 @@
 
 #include <immintrin.h>
 #include <stdint.h>
+#include <string.h>
 
 #define KM_ISA       avx512
 #define KM_ISA_NAME  "avx512"
@@ -395,5 +396,7 @@ KM_INLINE vf vw_round(vw s)
     return _mm512_insertf32x8(_mm512_castps256_ps512(_mm512_cvtpd_ps(s.low)),
                               _mm512_cvtpd_ps(s.high), 1);
 }
+
+#include "avx512_bits.h"
 
 #endif

@@ -6,6 +6,7 @@
 
 #include <arm_neon.h>
 #include <stdint.h>
+#include <string.h>
 
 #define KM_ISA       neon
 #define KM_ISA_NAME  "neon"
@@ -388,5 +389,7 @@ KM_INLINE vf vw_round(vw s)
 {
     return vcvt_high_f32_f64(vcvt_f32_f64(s.low), s.high);
 }
+
+#include "neon_bits.h"
 
 #endif

@@ -95,6 +95,12 @@ expect 0 "fixture" list --backends --plugin "$fixtures/fixture_right.so"
 expect 0 "y = max(0, x)" list relu --ops
 expect 0 "writes y (within 2 ulp)" list tanh --ops
 
+# tags
+expect 0 "linear/forward/n32c84k10/ref" list linear/forward --tag lenet5 --backend ref
+expect 2 "no tag matches 'lenet'; did you mean 'lenet5'?" list linear --tag lenet
+run verify linear/forward/n1c84k10 --tag lenet5 --backend ref --json tagged
+grep -q '"case":"n1c84k10".*"tags":\["lenet5"\]' tagged || fail "no tags in a run file"
+
 # all floats, sampled
 for op in relu sigmoid hardswish; do
     expect 0 "ok      $op/forward/n65536/ref  65536 inputs" verify --exhaustive "$op" --sample 65536 --backend ref

@@ -1,0 +1,157 @@
+/* isa/avx512_bits.h: the vocabulary's whole numbers, random bits, masks as bytes and doubles on AVX-512.
+ *
+ * Included by avx512.h alone. SPDX-License-Identifier: Apache-2.0 */
+#ifndef KM_ISA_AVX512_BITS_H
+#define KM_ISA_AVX512_BITS_H
+
+/* ---- bits of whole numbers ---- */
+
+KM_INLINE vi vi_left(vi a, int n)
+{
+    return _mm512_slli_epi32(a, n);
+}
+
+KM_INLINE vi vi_right(vi a, int n)
+{
+    return _mm512_srli_epi32(a, n);
+}
+
+KM_INLINE vi vi_right_signed(vi a, int n)
+{
+    return _mm512_srai_epi32(a, n);
+}
+
+KM_INLINE vi vi_and(vi a, vi b)
+{
+    return _mm512_and_si512(a, b);
+}
+
+KM_INLINE vm vi_gt(vi a, vi b)
+{
+    return _mm512_cmpgt_epi32_mask(a, b);
+}
+
+KM_INLINE vf vi_to_float(vi a)
+{
+    return _mm512_cvtepi32_ps(a);
+}
+
+KM_INLINE vi vi_of_bits(vf a)
+{
+    return _mm512_castps_si512(a);
+}
+
+KM_INLINE vf v_of_bits(vi a)
+{
+    return _mm512_castsi512_ps(a);
+}
+
+KM_INLINE vf v_flip(vf a, vi signs)
+{
+    return _mm512_xor_ps(a, _mm512_castsi512_ps(signs));
+}
+
+/* ---- masks as bytes ---- */
+
+KM_INLINE vm v_mask_of(const uint8_t *p, int64_t n)
+{
+    const __m128i b =
+        n >= V ? _mm_loadu_si128((const __m128i *)p) : _mm_maskz_loadu_epi8(v_lanes(n), p);
+    return _mm_test_epi8_mask(b, b);
+}
+
+KM_INLINE void v_mask_to(uint8_t *p, vm m, int64_t n)
+{
+    const __m128i b = _mm_maskz_set1_epi8(m, 1);
+    if (n >= V)
+        _mm_storeu_si128((__m128i *)p, b);
+    else
+        _mm_mask_storeu_epi8(p, v_lanes(n), b);
+}
+
+/* ---- 64-bit lanes ---- */
+
+typedef __m512i vq;
+
+KM_INLINE vq vq_set(uint64_t a)
+{
+    return _mm512_set1_epi64((long long)a);
+}
+
+KM_INLINE vq vq_load(const uint64_t *p)
+{
+    return _mm512_loadu_si512((const __m512i *)p);
+}
+
+KM_INLINE vq vq_add(vq a, vq b)
+{
+    return _mm512_add_epi64(a, b);
+}
+
+KM_INLINE vq vq_mul(vq a, vq b)
+{
+    return _mm512_mul_epu32(a, b);
+}
+
+KM_INLINE vq vq_high(vq a)
+{
+    return _mm512_srli_epi64(a, 32);
+}
+
+KM_INLINE vq vq_xor(vq a, vq b, vq c)
+{
+    return _mm512_ternarylogic_epi64(a, b, c, 0x96);
+}
+
+KM_INLINE vi vq_join(vq low, vq high)
+{
+    return _mm512_mask_shuffle_epi32(low, 0xaaaa, high, 0xa0);
+}
+
+KM_INLINE void vq_words(const vq w[4], vi r[2])
+{
+    const vi a = vq_join(w[0], w[1]), b = vq_join(w[2], w[3]);
+    r[0] = _mm512_unpacklo_epi64(a, b);
+    r[1] = _mm512_unpackhi_epi64(a, b);
+}
+
+/* ---- wide: V doubles ---- */
+
+KM_INLINE vw vw_set(double a)
+{
+    return (vw){_mm512_set1_pd(a), _mm512_set1_pd(a)};
+}
+
+KM_INLINE vw vw_of(vf a)
+{
+    return (vw){_mm512_cvtps_pd(_mm512_castps512_ps256(a)),
+                _mm512_cvtps_pd(_mm512_extractf32x8_ps(a, 1))};
+}
+
+KM_INLINE vw vw_load(const double *p)
+{
+    return (vw){_mm512_loadu_pd(p), _mm512_loadu_pd(p + V / 2)};
+}
+
+KM_INLINE void vw_store(double *p, vw a)
+{
+    _mm512_storeu_pd(p, a.low);
+    _mm512_storeu_pd(p + V / 2, a.high);
+}
+
+KM_INLINE vw vw_plus(vw a, vw b)
+{
+    return (vw){_mm512_add_pd(a.low, b.low), _mm512_add_pd(a.high, b.high)};
+}
+
+KM_INLINE vw vw_minus(vw a, vw b)
+{
+    return (vw){_mm512_sub_pd(a.low, b.low), _mm512_sub_pd(a.high, b.high)};
+}
+
+KM_INLINE vw vw_muladd(vw a, vw b, vw c)
+{
+    return (vw){_mm512_fmadd_pd(a.low, b.low, c.low), _mm512_fmadd_pd(a.high, b.high, c.high)};
+}
+
+#endif

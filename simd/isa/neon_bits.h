@@ -1,0 +1,158 @@
+/* isa/neon_bits.h: the vocabulary's whole numbers, random bits, masks as bytes and doubles on AArch64 NEON.
+ *
+ * Included by neon.h alone. SPDX-License-Identifier: Apache-2.0 */
+#ifndef KM_ISA_NEON_BITS_H
+#define KM_ISA_NEON_BITS_H
+
+/* ---- bits of whole numbers ---- */
+
+KM_INLINE vi vi_left(vi a, int n)
+{
+    return vshlq_s32(a, vdupq_n_s32(n));
+}
+
+KM_INLINE vi vi_right(vi a, int n)
+{
+    return vreinterpretq_s32_u32(vshlq_u32(vreinterpretq_u32_s32(a), vdupq_n_s32(-n)));
+}
+
+KM_INLINE vi vi_right_signed(vi a, int n)
+{
+    return vshlq_s32(a, vdupq_n_s32(-n));
+}
+
+KM_INLINE vi vi_and(vi a, vi b)
+{
+    return vandq_s32(a, b);
+}
+
+KM_INLINE vm vi_gt(vi a, vi b)
+{
+    return vcgtq_s32(a, b);
+}
+
+KM_INLINE vf vi_to_float(vi a)
+{
+    return vcvtq_f32_s32(a);
+}
+
+KM_INLINE vi vi_of_bits(vf a)
+{
+    return vreinterpretq_s32_f32(a);
+}
+
+KM_INLINE vf v_of_bits(vi a)
+{
+    return vreinterpretq_f32_s32(a);
+}
+
+KM_INLINE vf v_flip(vf a, vi signs)
+{
+    return vreinterpretq_f32_s32(veorq_s32(vreinterpretq_s32_f32(a), signs));
+}
+
+/* ---- masks as bytes ---- */
+
+KM_INLINE vm v_mask_of(const uint8_t *p, int64_t n)
+{
+    uint32_t b = 0;
+    if (n >= V)
+        memcpy(&b, p, V);
+    else
+        for (int64_t i = 0; i < n; i++)
+            b |= (uint32_t)p[i] << 8 * i;
+    const uint32x4_t wide = vmovl_u16(vget_low_u16(vmovl_u8(vcreate_u8(b))));
+    return vtstq_u32(wide, wide);
+}
+
+KM_INLINE void v_mask_to(uint8_t *p, vm m, int64_t n)
+{
+    const uint16x4_t one = vmovn_u32(vshrq_n_u32(m, 31));
+    const uint32_t b = vget_lane_u32(vreinterpret_u32_u8(vmovn_u16(vcombine_u16(one, one))), 0);
+    if (n >= V)
+        memcpy(p, &b, V);
+    else
+        for (int64_t i = 0; i < n; i++)
+            p[i] = b >> 8 * i & 1;
+}
+
+/* ---- 64-bit lanes ---- */
+
+typedef uint64x2_t vq;
+
+KM_INLINE vq vq_set(uint64_t a)
+{
+    return vdupq_n_u64(a);
+}
+
+KM_INLINE vq vq_load(const uint64_t *p)
+{
+    return vld1q_u64(p);
+}
+
+KM_INLINE vq vq_add(vq a, vq b)
+{
+    return vaddq_u64(a, b);
+}
+
+KM_INLINE vq vq_mul(vq a, vq b)
+{
+    return vmull_u32(vmovn_u64(a), vmovn_u64(b));
+}
+
+KM_INLINE vq vq_high(vq a)
+{
+    return vshrq_n_u64(a, 32);
+}
+
+KM_INLINE vq vq_xor(vq a, vq b, vq c)
+{
+    return veorq_u64(veorq_u64(a, b), c);
+}
+
+KM_INLINE void vq_words(const vq w[4], vi r[2])
+{
+    const vq a = vsliq_n_u64(w[0], w[1], 32), b = vsliq_n_u64(w[2], w[3], 32);
+    r[0] = vreinterpretq_s32_u64(vzip1q_u64(a, b));
+    r[1] = vreinterpretq_s32_u64(vzip2q_u64(a, b));
+}
+
+/* ---- wide: V doubles ---- */
+
+KM_INLINE vw vw_set(double a)
+{
+    return (vw){vdupq_n_f64(a), vdupq_n_f64(a)};
+}
+
+KM_INLINE vw vw_of(vf a)
+{
+    return (vw){vcvt_f64_f32(vget_low_f32(a)), vcvt_high_f64_f32(a)};
+}
+
+KM_INLINE vw vw_load(const double *p)
+{
+    return (vw){vld1q_f64(p), vld1q_f64(p + V / 2)};
+}
+
+KM_INLINE void vw_store(double *p, vw a)
+{
+    vst1q_f64(p, a.low);
+    vst1q_f64(p + V / 2, a.high);
+}
+
+KM_INLINE vw vw_plus(vw a, vw b)
+{
+    return (vw){vaddq_f64(a.low, b.low), vaddq_f64(a.high, b.high)};
+}
+
+KM_INLINE vw vw_minus(vw a, vw b)
+{
+    return (vw){vsubq_f64(a.low, b.low), vsubq_f64(a.high, b.high)};
+}
+
+KM_INLINE vw vw_muladd(vw a, vw b, vw c)
+{
+    return (vw){vfmaq_f64(c.low, a.low, b.low), vfmaq_f64(c.high, a.high, b.high)};
+}
+
+#endif
