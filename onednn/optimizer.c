@@ -293,9 +293,9 @@ static void run(const km_args *args)
     }
 }
 
-static void describe(const void *plan, km_kernel_info *info)
+static void describe(const void *plan_, km_kernel_info *info)
 {
-    const list *l = plan;
+    const list *l = plan_;
     km_onednn_describe(l->plan[0], info);
 }
 

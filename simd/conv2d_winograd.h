@@ -2,8 +2,8 @@
  *
  * Tiles of m x m results are computed from the (m + 2) x (m + 2) pixels that they see: V = B^T d B of each source
  * channel, U = G g G^T of each pair of channels, M = sum over the channels of U V at each of the points (a product of
- * matrices: tiles by channels), results A^T M A. Tiles of all images are numbered row by row. SPDX-License-Identifier:
- * Apache-2.0 */
+ * matrices: tiles by channels), results A^T M A. Tiles of all images are numbered row by row.
+ * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KM_CONV2D_WINOGRAD_H
 #define KM_CONV2D_WINOGRAD_H
 

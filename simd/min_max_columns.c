@@ -2,6 +2,54 @@
  * difference of 0. SPDX-License-Identifier: Apache-2.0 */
 #include "columns.h"
 
+/* A NaN that is there stays, and one that comes is taken. */
+KM_INLINE vf lesser(vf least, vf x)
+{
+    return v_select(v_unordered(least, least), least, v_min(least, x));
+}
+
+KM_INLINE vf greater(vf most, vf x)
+{
+    return v_select(v_unordered(most, most), most, v_max(most, x));
+}
+
+KM_INLINE void extremes_loop(double *first, double *second, const float *x, int64_t rows,
+                             int64_t stride, int64_t n)
+{
+    vf least[GROUP], most[GROUP];
+    for (int g = 0; g < GROUP; g++) {
+        least[g] = v_set(INFINITY);
+        most[g] = v_set(-INFINITY);
+    }
+    for (int64_t i = 0; i < rows; i++, x += stride)
+        for (int g = 0; g < GROUP; g++) {
+            const vf a = columns_load(x + g * V, n - g * V);
+            least[g] = lesser(least[g], a);
+            most[g] = greater(most[g], a);
+        }
+    for (int g = 0; g < GROUP; g++) {
+        vw_store(first + g * V, vw_of(least[g]));
+        vw_store(second + g * V, vw_of(most[g]));
+    }
+}
+
+static void extremes_group(double *first, double *second, const float *x, const double *pivot,
+                           int64_t rows, int64_t stride, int64_t n)
+{
+    (void)pivot;
+    if (n >= GROUP * V)
+        extremes_loop(first, second, x, rows, stride, GROUP * V);
+    else
+        extremes_loop(first, second, x, rows, stride, n);
+}
+
+static void extremes_one(double *first, double *second, float x, double pivot)
+{
+    (void)pivot;
+    *first = x < *first || isnan(x) ? x : *first;
+    *second = x > *second || isnan(x) ? x : *second;
+}
+
 static void fit_column(const km_args *args, int64_t j)
 {
     const columns *p = args->plan;

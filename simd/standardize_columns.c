@@ -2,6 +2,42 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "columns.h"
 
+KM_INLINE void moments_loop(double *first, double *second, const float *x, const double *pivot,
+                            int64_t rows, int64_t stride, int64_t n)
+{
+    vw s[GROUP], q[GROUP], p[GROUP];
+    for (int g = 0; g < GROUP; g++) {
+        s[g] = q[g] = vw_zero();
+        p[g] = vw_load(pivot + g * V);
+    }
+    for (int64_t i = 0; i < rows; i++, x += stride)
+        for (int g = 0; g < GROUP; g++) {
+            const vw d = vw_minus(vw_of(columns_load(x + g * V, n - g * V)), p[g]);
+            s[g] = vw_plus(s[g], d);
+            q[g] = vw_muladd(d, d, q[g]);
+        }
+    for (int g = 0; g < GROUP; g++) {
+        vw_store(first + g * V, s[g]);
+        vw_store(second + g * V, q[g]);
+    }
+}
+
+static void moments_group(double *first, double *second, const float *x, const double *pivot,
+                          int64_t rows, int64_t stride, int64_t n)
+{
+    if (n >= GROUP * V)
+        moments_loop(first, second, x, pivot, rows, stride, GROUP * V);
+    else
+        moments_loop(first, second, x, pivot, rows, stride, n);
+}
+
+static void moments_one(double *first, double *second, float x, double pivot)
+{
+    const double d = x - pivot;
+    *first += d;
+    *second += d * d;
+}
+
 typedef struct moments {
     double mean, std;
 } moments;

@@ -97,8 +97,10 @@ static int shape_of_one(const km_work *w, km_case *one, km_args *args)
 {
     *one = w->params;
     one->dim[KM_DIM_N] = 1;
-    km_args_shape(w->op, km_pass_find(w->op, "forward"), one, args);
-    return args->slot[KM_X].count == 1 && args->slot[KM_Y].count == 1;
+    const km_pass *forward = km_pass_find(w->op, "forward");
+    km_args_shape(w->op, forward, one, args);
+    return args->slot[KM_X].count == 1 && args->slot[KM_Y].count == 1 &&
+           km_pass_elements(w->op, forward, one) == 2;
 }
 
 /* A saved output may only hold values that the forward pass can produce: forward(special). Where that
@@ -150,10 +152,15 @@ static int is_indefinite(const km_use *use, const km_use *out, float special, do
            !isfinite(got) && !isfinite(want);
 }
 
-/* A sum that the special value is no part of may still have met it, times a zero of padding. */
-static int meets_padding(const km_use *out, float special, double got)
+/* A sum that the special value is no part of may still have met it, times a zero of padding. In a weight that is
+ * nobody's error: whether padding is multiplied or left out is undefined. */
+static int meets_padding(const lanes *l, const km_use *use, const km_use *out, float special,
+                         double got)
 {
-    return out->gate.kind == KM_SUM && !isfinite(special) && isnan(got);
+    const double *attr = l->work->params.attr;
+    const int edges = (km_backend_flags(l->exam->cell->backend) & KM_HOLDS_EDGES) != 0;
+    const int undefined = use->slot == KM_WEIGHT && (attr[KM_PAD] > 0 || attr[KM_PAD_W] > 0);
+    return out->gate.kind == KM_SUM && !isfinite(special) && isnan(got) && (undefined || !edges);
 }
 
 /* Whether result i may differ from that on the data without the special value: the oracle's does. A transform mixes
@@ -190,12 +197,11 @@ static int check_output(const lanes *l, const km_use *use, float special, int64_
     /* an index that names the lane is right with and without a NaN there; one that skips NaN moves on */
     int may_move = out->type != KM_REAL_TYPE && !edges;
     for (int64_t i = 0; i < l->work->shape.slot[out->slot].count; i++) {
-        if (is_unbounded(l, out->slot, i))
+        const int touched = is_touched(l, out->slot, i);
+        if (is_unbounded(l, out->slot, i) || (!touched && km_same_element(got, &base, i)))
             continue;
-        if (!is_touched(l, out->slot, i) && i != lane && !may_move) {
-            if (km_same_element(got, &base, i))
-                continue;
-            if (!edges && meets_padding(out, special, km_element(got, i)))
+        if (!touched && i != lane && !may_move) {
+            if (meets_padding(l, use, out, special, km_element(got, i)))
                 note_deviation(exam, use, special, km_element(got, i), want[i]);
             else
                 return km_exam_fail(exam, l->work, 0,
