@@ -76,7 +76,13 @@ km_type km_golden_type(const km_op *op, km_slot slot);
 /* The array of a file in the folder, in the shape and type that t->array declares. */
 int km_golden_read_array(const char *folder, km_golden_tensor *t, km_error *error);
 
-/* Opens a file whose real path lies in the folder. */
+/* All arrays of the case, and whether their elements are what they have to be. */
+int km_golden_read_arrays(const char *folder, km_golden_case *c, km_error *error);
+
+/* Puts the file's name before the message; returns -1. */
+int km_golden_blame(const char *file, km_error *error);
+
+/* Opens a regular file whose real path, links followed, lies in the folder. */
 FILE *km_golden_open(const char *folder, const char *file, km_error *error);
 
 /* Reads the case in this folder. On failure the message starts with the file at fault, and only

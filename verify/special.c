@@ -200,15 +200,14 @@ static int check_output(const lanes *l, const km_use *use, float special, int64_
         const int touched = is_touched(l, out->slot, i);
         if (is_unbounded(l, out->slot, i) || (!touched && km_same_element(got, &base, i)))
             continue;
-        if (!touched && i != lane && !may_move) {
-            if (meets_padding(l, use, out, special, km_element(got, i)))
-                note_deviation(exam, use, special, km_element(got, i), want[i]);
-            else
-                return km_exam_fail(exam, l->work, 0,
-                                    "%s = %.9g in lane %" PRId64 " changes %s[%" PRId64
-                                    "] from %.9g to %.9g",
-                                    km_slot_name[use->slot], special, lane, km_slot_name[out->slot],
-                                    i, km_element(&base, i), km_element(got, i));
+        if (!touched && meets_padding(l, use, out, special, km_element(got, i))) {
+            note_deviation(exam, use, special, km_element(got, i), want[i]);
+        } else if (!touched && i != lane && !may_move) {
+            return km_exam_fail(exam, l->work, 0,
+                                "%s = %.9g in lane %" PRId64 " changes %s[%" PRId64
+                                "] from %.9g to %.9g",
+                                km_slot_name[use->slot], special, lane, km_slot_name[out->slot], i,
+                                km_element(&base, i), km_element(got, i));
         } else if (is_indefinite(use, out, special, km_element(got, i), want[i])) {
             continue;
         } else if (!km_compare_one(&rule, km_element(got, i), want[i], i, &f) && edges) {
