@@ -20,9 +20,10 @@ static const char *start(plan *p)
 
 const char *km_onednn_open(const km_args *args, build_fn build, const void *recipe, void **out)
 {
+    static const km_slot carriers[] = {KM_X, KM_Y, KM_GRAD_Y, KM_PARAM, KM_GRAD};
     int64_t count = 0;
-    for (int s = 0; s < KM_SLOT_COUNT; s++)
-        count += args->slot[s].count;
+    for (size_t i = 0; i < sizeof carriers / sizeof *carriers; i++)
+        count += args->slot[carriers[i]].count;
     plan *p = calloc(1, sizeof *p);
     if (!p)
         return "out of memory";

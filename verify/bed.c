@@ -136,6 +136,9 @@ void km_bed_plan(km_bed *bed, const km_kernel *kernel, const char **reason)
     *reason = kernel->open ? kernel->open(&args, &bed->args.plan) : NULL;
     if (*reason)
         return;
+    bed->info = (km_kernel_info){0};
+    if (kernel->describe)
+        kernel->describe(bed->args.plan, &bed->info);
     km_error ignored;
     if (km_native_open(&bed->native, kernel, bed->work->pass, &bed->args, &ignored))
         *reason = "out of memory for the native layout";

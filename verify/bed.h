@@ -21,10 +21,11 @@ typedef struct km_run_plan {
 typedef struct km_bed {
     const km_work *work;
     km_guard guard[KM_SLOT_COUNT];
-    km_args args;     /* plain tensors, whatever the layout: what is laid and compared */
-    km_native native; /* of the opened plan */
+    km_args args;        /* plain tensors, whatever the layout: what is laid and compared */
+    km_native native;    /* of the opened plan */
+    km_kernel_info info; /* of the same; a kernel may choose another way for another shape */
     km_pieces
-        pieces; /* where the case has lists: what the kernel gets in place of the flat tensors in args */
+        pieces; /* where the case has lists: what the kernel gets in place of args' flat tensors */
     km_run_plan how; /* of the last lay */
 } km_bed;
 

@@ -211,7 +211,7 @@ static int exam_integers(const km_exam *exam, km_bed *bed)
     const km_work *own = bed->work;
     km_error error;
     km_work work;
-    if (!own->pass->exact_on_integers || exam->result->transforms)
+    if (!own->pass->exact_on_integers || bed->info.transforms)
         return 0;
     if (km_work_open_integers(&work, own->op, own->pass, &own->params, exam->options->seed, &error))
         return km_exam_fail(exam, own, 0, "%s", error.text);
@@ -263,13 +263,8 @@ static int open_plan(const km_exam *exam, km_bed *bed)
         snprintf(r->reason, sizeof r->reason, "%s", declined);
         return -1;
     }
-    if (exam->cell->kernel->describe) {
-        km_kernel_info info = {0};
-        exam->cell->kernel->describe(bed->args.plan, &info);
-        snprintf(r->impl, sizeof r->impl, "%s", info.impl);
-        r->workspace_bytes = info.workspace_bytes;
-        r->transforms = info.transforms;
-    }
+    snprintf(r->impl, sizeof r->impl, "%s", bed->info.impl);
+    r->workspace_bytes = bed->info.workspace_bytes;
     return 0;
 }
 

@@ -32,7 +32,6 @@ typedef struct km_result {
     char reproduce[512]; /* a kernelmark command line; set when wrong or crashed */
     char impl[96];
     int64_t workspace_bytes;
-    int transforms; /* km_kernel_info.transforms */
     km_figures figures;
     int checks;          /* kernel runs that were looked at */
     int edge_deviations; /* of a backend that does not promise the edge rules */

@@ -168,7 +168,7 @@ static int meets_padding(const lanes *l, const km_use *use, const km_use *out, f
 static int is_touched(const lanes *l, km_slot slot, int64_t i)
 {
     const double *now = l->work->want[slot], *before = l->plain.want[slot];
-    if (l->exam->result->transforms && l->work->scale[slot]) {
+    if (l->bed->info.transforms && l->work->scale[slot]) {
         now = l->work->scale[slot];
         before = l->plain.scale[slot];
     }
@@ -179,7 +179,7 @@ static int is_touched(const lanes *l, km_slot slot, int64_t i)
 static int is_unbounded(const lanes *l, km_slot slot, int64_t i)
 {
     const double *scale = l->work->scale[slot];
-    return l->exam->result->transforms && scale && !isfinite(scale[i]);
+    return l->bed->info.transforms && scale && !isfinite(scale[i]);
 }
 
 /* One output slot after the special value went into lane `lane` of slot `use`. */
