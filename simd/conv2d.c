@@ -45,7 +45,8 @@ typedef struct plan {
 } plan;
 
 /* The first of the algorithms that takes the case. */
-static const char *open(const km_args *args, void **out, const km_conv_algorithm *const *list)
+static const char *open(const km_args *args, km_slot result, void **out,
+                        const km_conv_algorithm *const *list)
 {
     plan *p = calloc(1, sizeof *p);
     if (!p)
@@ -54,7 +55,7 @@ static const char *open(const km_args *args, void **out, const km_conv_algorithm
     const char *reason = "";
     for (; *list && reason; list++) {
         p->algorithm = *list;
-        reason = p->algorithm->open(args, &p->own);
+        reason = p->algorithm->open(args, result, &p->own);
     }
     if (reason)
         free(p);
@@ -63,18 +64,16 @@ static const char *open(const km_args *args, void **out, const km_conv_algorithm
     return reason;
 }
 
-#define OPEN(pass, ...)                                                                            \
+#define OPEN(pass, result, ...)                                                                    \
     static const char *open_##pass(const km_args *args, void **out)                                \
     {                                                                                              \
         static const km_conv_algorithm *const list[] = {__VA_ARGS__, NULL};                        \
-        return open(args, out, list);                                                              \
+        return open(args, result, out, list);                                                      \
     }
-OPEN(forward, &km_conv_rows_forward, &km_conv_turned_forward, &km_conv_depthwise_forward,
-     &km_conv_forward)
-OPEN(backward_data, &km_conv_rows_data, &km_conv_turned_data, &km_conv_depthwise_data,
-     &km_conv_backward_data)
-OPEN(backward_weights, &km_conv_rows_weights, &km_conv_turned_weights, &km_conv_depthwise_weights,
-     &km_conv_backward_weights)
+OPEN(forward, KM_Y, &km_conv_rows, &km_conv_turned, &km_conv_depthwise, &km_conv_tiles)
+OPEN(backward_data, KM_GRAD_X, &km_conv_rows, &km_conv_turned, &km_conv_depthwise, &km_conv_tiles)
+OPEN(backward_weights, KM_GRAD_WEIGHT, &km_conv_dots, &km_conv_turned, &km_conv_depthwise,
+     &km_conv_weights)
 
 static void run_part(const km_args *args, int phase, int part)
 {

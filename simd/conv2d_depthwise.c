@@ -286,7 +286,7 @@ static int open_plan(plan *p, int64_t rows, int64_t columns)
     return open_work(p);
 }
 
-static const char *open(const km_args *args, void **out, km_slot result)
+static const char *open(const km_args *args, km_slot result, void **out)
 {
     const km_conv_shape s = km_conv_shape_of(args->params);
     const int64_t rows = result == KM_GRAD_X ? km_min64(s.h.stride, s.h.in) : 1;
@@ -306,21 +306,6 @@ static const char *open(const km_args *args, void **out, km_slot result)
     return NULL;
 }
 
-static const char *open_forward(const km_args *args, void **out)
-{
-    return open(args, out, KM_Y);
-}
-
-static const char *open_data(const km_args *args, void **out)
-{
-    return open(args, out, KM_GRAD_X);
-}
-
-static const char *open_weights(const km_args *args, void **out)
-{
-    return open(args, out, KM_GRAD_WEIGHT);
-}
-
 static void describe(const void *plan_, km_kernel_info *info)
 {
     const plan *p = plan_;
@@ -329,6 +314,4 @@ static void describe(const void *plan_, km_kernel_info *info)
     info->workspace_bytes = p->floats * (int64_t)sizeof(float);
 }
 
-const km_conv_algorithm km_conv_depthwise_forward = {open_forward, run_part, close, describe, 1};
-const km_conv_algorithm km_conv_depthwise_data = {open_data, run_part, close, describe, 1};
-const km_conv_algorithm km_conv_depthwise_weights = {open_weights, run_part, close, describe, 1};
+const km_conv_algorithm km_conv_depthwise = {open, run_part, close, describe, 1};

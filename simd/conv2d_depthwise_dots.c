@@ -207,8 +207,9 @@ static int has_tile(const km_depth_stage *s)
            h->place[h->count - 1] == h->place[0] + h->count - 1;
 }
 
-static const char *open(const km_args *args, void **out)
+static const char *open(const km_args *args, km_slot result, void **out)
 {
+    (void)result; /* KM_GRAD_WEIGHT */
     static const char reason[] = "no tile of rows for it";
     const km_conv_shape s = km_conv_shape_of(args->params);
     if (s.c != 1 || s.k == 0 || km_depth_is_short(&s, s.w.out))
@@ -234,4 +235,4 @@ static void describe(const void *plan_, km_kernel_info *info)
     info->workspace_bytes = p->parts * p->work * (int64_t)sizeof(float);
 }
 
-const km_conv_algorithm km_conv_rows_weights = {open, run_part, close, describe, 1};
+const km_conv_algorithm km_conv_dots = {open, run_part, close, describe, 1};

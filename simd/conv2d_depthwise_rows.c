@@ -326,7 +326,7 @@ static int is_for_others(const km_conv_shape *s, km_slot result)
            km_depth_is_short(s, s->w.out) || s->w.stride > 2 || s->h.kernel > 2 * MOST;
 }
 
-static const char *open(const km_args *args, void **out, km_slot result)
+static const char *open(const km_args *args, km_slot result, void **out)
 {
     static const char reason[] = "no tile of rows for it";
     const km_conv_shape s = km_conv_shape_of(args->params);
@@ -350,16 +350,6 @@ static const char *open(const km_args *args, void **out, km_slot result)
     return NULL;
 }
 
-static const char *open_forward(const km_args *args, void **out)
-{
-    return open(args, out, KM_Y);
-}
-
-static const char *open_data(const km_args *args, void **out)
-{
-    return open(args, out, KM_GRAD_X);
-}
-
 static void describe(const void *plan_, km_kernel_info *info)
 {
     const plan *p = plan_;
@@ -368,5 +358,4 @@ static void describe(const void *plan_, km_kernel_info *info)
     info->workspace_bytes = p->parts * p->work * (int64_t)sizeof(float);
 }
 
-const km_conv_algorithm km_conv_rows_forward = {open_forward, run_part, close, describe, 1};
-const km_conv_algorithm km_conv_rows_data = {open_data, run_part, close, describe, 1};
+const km_conv_algorithm km_conv_rows = {open, run_part, close, describe, 1};

@@ -208,7 +208,7 @@ static int is_for_others(const km_conv_shape *s)
     return s->c != 1 || s->k == 0 || s->groups * 4 < km_round_up(s->groups, V) * 3;
 }
 
-static const char *open(const km_args *args, void **out, km_slot result)
+static const char *open(const km_args *args, km_slot result, void **out)
 {
     const km_conv_shape s = km_conv_shape_of(args->params);
     if (is_for_others(&s))
@@ -225,21 +225,6 @@ static const char *open(const km_args *args, void **out, km_slot result)
     return NULL;
 }
 
-static const char *open_forward(const km_args *args, void **out)
-{
-    return open(args, out, KM_Y);
-}
-
-static const char *open_data(const km_args *args, void **out)
-{
-    return open(args, out, KM_GRAD_X);
-}
-
-static const char *open_weights(const km_args *args, void **out)
-{
-    return open(args, out, KM_GRAD_WEIGHT);
-}
-
 static void describe(const void *plan_, km_kernel_info *info)
 {
     const plan *p = plan_;
@@ -248,6 +233,4 @@ static void describe(const void *plan_, km_kernel_info *info)
     info->workspace_bytes = p->parts * p->work * (int64_t)sizeof(float);
 }
 
-const km_conv_algorithm km_conv_turned_forward = {open_forward, run_part, close, describe, 1};
-const km_conv_algorithm km_conv_turned_data = {open_data, run_part, close, describe, 1};
-const km_conv_algorithm km_conv_turned_weights = {open_weights, run_part, close, describe, 1};
+const km_conv_algorithm km_conv_turned = {open, run_part, close, describe, 1};

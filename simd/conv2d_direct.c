@@ -160,7 +160,7 @@ static void run_panel(const job *j, km_conv_tile t, const float *weights, int64_
         t.c = sums + (single ? 0 : (from - base) * TILE_COLUMNS);
         if (is_last)
             ahead_of(p, &now, y, end - from);
-        km_conv_tile_any(&t, vectors, (int)(end - from));
+        tile_any(&t, vectors, (int)(end - from));
         if (is_last)
             store_rows(p, j->s, &now, t.c, end - from, j->bias ? j->bias + from : NULL, y);
     }

@@ -151,8 +151,9 @@ static int open_plan(km_conv_direct *p, int64_t rows, int64_t columns)
     return open_work(p);
 }
 
-static const char *open(const km_args *args, void **out, int forward)
+static const char *open(const km_args *args, km_slot result, void **out)
 {
+    const int forward = result == KM_Y;
     const km_conv_shape c = km_conv_shape_of(args->params);
     const int64_t rows = forward ? 1 : km_min64(c.h.stride, c.h.in);
     const int64_t columns = forward ? 1 : km_min64(c.w.stride, c.w.in);
@@ -170,16 +171,6 @@ static const char *open(const km_args *args, void **out, int forward)
     return NULL;
 }
 
-static const char *open_forward(const km_args *args, void **plan_)
-{
-    return open(args, plan_, 1);
-}
-
-static const char *open_backward_data(const km_args *args, void **plan_)
-{
-    return open(args, plan_, 0);
-}
-
 static void describe(const void *plan_, km_kernel_info *info)
 {
     const km_conv_direct *p = plan_;
@@ -188,6 +179,4 @@ static void describe(const void *plan_, km_kernel_info *info)
     info->workspace_bytes = (p->packed_floats + p->parts * p->work) * (int64_t)sizeof *p->packed;
 }
 
-const km_conv_algorithm km_conv_forward = {open_forward, km_conv_direct_part, close, describe, 2};
-const km_conv_algorithm km_conv_backward_data = {open_backward_data, km_conv_direct_part, close,
-                                                 describe, 2};
+const km_conv_algorithm km_conv_tiles = {open, km_conv_direct_part, close, describe, 2};

@@ -45,27 +45,8 @@ KM_INLINE void km_conv_tile_run(const km_conv_tile *t, int vectors, int rows)
         }
 }
 
-/* A function for each width, with a case for each height. */
-#define KM_CONV_HEIGHT(rows)                                                                       \
-    case rows:                                                                                     \
-        km_conv_tile_run(t, VECTORS, rows);                                                        \
-        break;
-#define KM_CONV_WIDTH(vectors)                                                                     \
-    static void conv_tile_##vectors(const km_conv_tile *t, int rows)                               \
-    {                                                                                              \
-        enum { VECTORS = vectors };                                                                \
-        switch (rows) {                                                                            \
-            TILE_HEIGHTS(KM_CONV_HEIGHT)                                                           \
-        }                                                                                          \
-    }
-TILE_WIDTHS(KM_CONV_WIDTH)
-
-static inline void km_conv_tile_any(const km_conv_tile *t, int vectors, int rows)
-{
-    typedef void (*tile_fn)(const km_conv_tile *, int);
-#define KM_CONV_ENTRY(v) conv_tile_##v,
-    static const tile_fn tiles[TILE_VECTORS] = {TILE_WIDTHS(KM_CONV_ENTRY)};
-    tiles[vectors - 1](t, rows);
-}
+#define TILE_RUN  km_conv_tile_run
+#define TILE_TYPE km_conv_tile
+#include "tile_table.h"
 
 #endif

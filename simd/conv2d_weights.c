@@ -341,8 +341,9 @@ static int open_plan(plan *p)
     return open_work(p);
 }
 
-static const char *open(const km_args *args, void **out)
+static const char *open(const km_args *args, km_slot result, void **out)
 {
+    (void)result; /* KM_GRAD_WEIGHT */
     plan *p = calloc(1, sizeof *p);
     if (!p)
         return "out of memory";
@@ -364,4 +365,4 @@ static void describe(const void *plan_, km_kernel_info *info)
     info->workspace_bytes = p->floats * (int64_t)sizeof(float);
 }
 
-const km_conv_algorithm km_conv_backward_weights = {open, run_part, close, describe, 2};
+const km_conv_algorithm km_conv_weights = {open, run_part, close, describe, 2};

@@ -42,26 +42,8 @@ KM_INLINE void tile_run(const tile *t, int vectors, int rows)
         v_store(c + i * V, v_add(v_load(c + i * V), sum[i]));
 }
 
-#define HEIGHT(rows)                                                                               \
-    case rows:                                                                                     \
-        tile_run(t, VECTORS, rows);                                                                \
-        break;
-#define WIDTH(vectors)                                                                             \
-    static void tile_##vectors(const tile *t, int rows)                                            \
-    {                                                                                              \
-        enum { VECTORS = vectors };                                                                \
-        switch (rows) {                                                                            \
-            TILE_HEIGHTS(HEIGHT)                                                                   \
-        }                                                                                          \
-    }
-TILE_WIDTHS(WIDTH)
-
-static void tile_any(const tile *t, int vectors, int rows)
-{
-    typedef void (*tile_fn)(const tile *, int);
-#define ENTRY(v) tile_##v,
-    static const tile_fn tiles[TILE_VECTORS] = {TILE_WIDTHS(ENTRY)};
-    tiles[vectors - 1](t, rows);
-}
+#define TILE_RUN  tile_run
+#define TILE_TYPE tile
+#include "tile_table.h"
 
 #endif

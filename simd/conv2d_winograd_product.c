@@ -40,25 +40,11 @@ KM_INLINE void run(const km_wino_tile *t, int vectors, int rows)
     store(t, sum, vectors, rows);
 }
 
-/* A function for each width, with a case for each height. */
-#define HEIGHT(rows)                                                                               \
-    case rows:                                                                                     \
-        run(t, VECTORS, rows);                                                                     \
-        break;
-#define WIDTH(vectors)                                                                             \
-    static void product_##vectors(const km_wino_tile *t, int rows)                                 \
-    {                                                                                              \
-        enum { VECTORS = vectors };                                                                \
-        switch (rows) {                                                                            \
-            TILE_HEIGHTS(HEIGHT)                                                                   \
-        }                                                                                          \
-    }
-TILE_WIDTHS(WIDTH)
+#define TILE_RUN  run
+#define TILE_TYPE km_wino_tile
+#include "tile_table.h"
 
 void km_wino_product(const km_wino_tile *t, int vectors, int rows)
 {
-    typedef void (*product_fn)(const km_wino_tile *, int);
-#define ENTRY(v) product_##v,
-    static const product_fn products[TILE_VECTORS] = {TILE_WIDTHS(ENTRY)};
-    products[vectors - 1](t, rows);
+    tile_any(t, vectors, rows);
 }
