@@ -34,6 +34,8 @@ static const char *open(const km_args *args, void **out, const char *pass)
                                       km_conv_plain};
     enum { PLAIN_LIST = 3 };
     const char *reason = open_one(p, km_conv_winograd, args, pass);
+    if (reason && args->layout == KM_PLAIN)
+        reason = open_one(p, km_conv_pointwise, args, pass);
     for (int i = 0; i <= PLAIN_LIST && reason; i++)
         if (args->layout == KM_NATIVE || lists[i] == km_conv_native || i == PLAIN_LIST)
             reason = open_one(p, lists[i], args, pass);

@@ -16,6 +16,7 @@ typedef struct km_conv_algorithm {
 } km_conv_algorithm;
 
 #define km_conv_plain     KM_JOIN(KM_ISA, conv_plain)
+#define km_conv_pointwise KM_JOIN(KM_ISA, conv_pointwise)
 #define km_conv_tiles     KM_JOIN(KM_ISA, conv_tiles)
 #define km_conv_weights   KM_JOIN(KM_ISA, conv_weights)
 #define km_conv_rows      KM_JOIN(KM_ISA, conv_rows)
@@ -23,7 +24,8 @@ typedef struct km_conv_algorithm {
 #define km_conv_turned    KM_JOIN(KM_ISA, conv_turned)
 #define km_conv_depthwise KM_JOIN(KM_ISA, conv_depthwise)
 
-extern const km_kernel km_conv_plain[]; /* conv2d.c */
+extern const km_kernel km_conv_plain[];     /* conv2d.c */
+extern const km_kernel km_conv_pointwise[]; /* conv2d_pointwise.c: 1x1 over plain tensors */
 
 extern const km_conv_algorithm
     km_conv_tiles; /* conv2d_plan.c: forward and backward_data of anything */

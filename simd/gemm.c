@@ -45,9 +45,9 @@ static km_tile_kind set_rows(km_tile *t, const job *j, span rows, int64_t i, blo
 {
     const km_gemm *g = j->g;
     if (g->rows_packed) {
-        t->a_step = km_gemm_row_step(k.terms);
-        t->a = j->rows + i * TILE_ROWS * t->a_step;
-        return KM_ROWS_OF_TERMS;
+        t->a_step = PACKED_ROWS;
+        t->a = j->rows + i * PACKED_ROWS * k.terms;
+        return KM_TERMS_OF_ROWS;
     }
     t->a = j->a + (g->a_along_k ? rows.from * g->lda + k.term : k.term * g->lda + rows.from);
     t->a_step = g->lda;
@@ -67,7 +67,7 @@ static void run_panels(km_tile *t, const job *j, km_tile_kind kind, int rows, bl
     one.b_next = g->direct ? vectors * V : vectors * V * k.terms;
     one.b += g->direct ? at : at * k.terms;
     one.c += column;
-    one.bias = j->bias ? j->bias + column : NULL;
+    one.bias = j->bias && !g->bias_by_row ? j->bias + column : NULL;
     km_tile_run(&one, kind, vectors, rows, last < V);
 }
 
@@ -90,6 +90,7 @@ static void run_rows(const job *j, span row, int64_t i, block k)
     km_tile t = {.terms = k.terms, .add = k.term > 0, .c_step = g->ldc};
     const km_tile_kind kind = set_rows(&t, j, row, i, k);
     int64_t at = 0;
+    t.row_bias = j->bias && g->bias_by_row && !t.add ? j->bias + row.from : NULL;
     t.c = j->c + row.from * g->ldc;
     t.b = g->b_packed ? j->b + km_round_up(g->n, V) * k.term + k.column.from * k.terms
           : g->direct ? j->b + k.term * g->ldb + k.column.from
@@ -120,13 +121,13 @@ static void pack_rows(const job *j, chunk c, block k)
 {
     enum { GROUP = 32 };
     const km_gemm *g = j->g;
-    const int64_t step = km_gemm_row_step(k.terms), group = g->a_along_k ? k.terms : GROUP;
+    const int64_t group = g->a_along_k ? k.terms : GROUP;
     for (int64_t p = 0; p < k.terms; p += group)
         for (int64_t i = 0; i < c.tiles; i++) {
             const span rows = tile_of(c, i);
             const int64_t term = k.term + p, row = rows.from;
             const float *from = j->a + (g->a_along_k ? row * g->lda + term : term * g->lda + row);
-            km_gemm_pack_rows(j->rows + i * TILE_ROWS * step + p, step,
+            km_gemm_pack_rows(j->rows + (i * k.terms + p) * PACKED_ROWS,
                               (km_piece){from, g->lda, km_min64(group, k.terms - p), rows.to - row,
                                          g->a_along_k});
         }

@@ -11,10 +11,11 @@
 typedef struct km_gemm {
     int64_t m, n, k; /* c is m x n, of k terms; each may be 0 */
     int64_t lda, ldb, ldc;
-    int a_along_k; /* element (i, p) at a[i * lda + p]; else at a[p * lda + i] */
-    int b_along_k; /* element (p, j) at b[j * ldb + p]; else at b[p * ldb + j] */
-    int b_packed;  /* b is what km_gemm_pack made */
-    int parts;     /* that km_gemm_run will be asked for */
+    int a_along_k;   /* element (i, p) at a[i * lda + p]; else at a[p * lda + i] */
+    int b_along_k;   /* element (p, j) at b[j * ldb + p]; else at b[p * ldb + j] */
+    int b_packed;    /* b is what km_gemm_pack made */
+    int bias_by_row; /* bias: m floats, one for each row; else n, one for each column */
+    int parts;       /* that km_gemm_run will be asked for */
     /* the plan */
     int dot;                /* lanes run along k */
     int direct;             /* vectors of b are loaded where they lie, not from packed panels */
@@ -40,7 +41,8 @@ static inline const char *km_gemm_words(const km_gemm *g)
     return g->dot ? "dot" : g->direct ? "tiles, unpacked" : "tiles";
 }
 
-/* One part of c; work: g->work floats for this part alone, aligned to 64 bytes. bias: n floats or NULL. */
+/* One part of c; work: g->work floats for this part alone, aligned to 64 bytes. bias: n floats (or m,
+ * see bias_by_row) or NULL. */
 void km_gemm_run(const km_gemm *g, const float *a, const float *b, const float *bias, float *c,
                  float *work, int part);
 
@@ -69,15 +71,9 @@ typedef struct km_piece {
 /* Panels of TILE_COLUMNS columns, the last one as many vectors wide as it needs. */
 void km_gemm_pack_columns(float *to, km_piece p);
 
-/* Up to TILE_ROWS columns of the piece, which are rows of a: element (i, p) to to[i * step + p]. */
-void km_gemm_pack_rows(float *to, int64_t step, km_piece p);
-
-/* From row to row of them: an odd number of cache lines, which spreads the rows over the sets. */
-static inline int64_t km_gemm_row_step(int64_t terms)
-{
-    enum { LINE = 16 };
-    return ((terms + LINE - 1) / LINE | 1) * LINE;
-}
+/* Up to TILE_ROWS columns of the piece, which are rows of a: element (i, p) to to[p * PACKED_ROWS + i]. */
+enum { PACKED_ROWS = (TILE_ROWS + V - 1) / V * V };
+void km_gemm_pack_rows(float *to, km_piece p);
 
 /* dot.c: columns [from, to) of c where few rows and both matrices lie along k. */
 void km_gemm_dot(const km_gemm *g, const float *a, const float *b, const float *bias, float *c,

@@ -75,15 +75,13 @@ void km_gemm_pack_columns(float *to, km_piece p)
     }
 }
 
-void km_gemm_pack_rows(float *to, int64_t step, km_piece p)
+void km_gemm_pack_rows(float *to, km_piece p)
 {
-    const int64_t rows = p.columns;
-    if (p.along_k)
-        for (int64_t i = 0; i < rows; i++)
-            for (int64_t q = 0; q < p.terms; q += V)
-                v_store(to + i * step + q, v_load_n(p.from + i * p.step + q, p.terms - q));
-    else /* what are terms elsewhere are columns here */
-        for (int64_t q = 0; q < p.terms; q += V)
-            turn(to + q, step,
-                 (km_piece){p.from + q * p.step, p.step, rows, km_min64(V, p.terms - q), 1});
+    for (int64_t i = 0; i < p.columns; i += V) {
+        const int64_t left = p.columns - i;
+        if (p.along_k)
+            turn(to + i, PACKED_ROWS, (km_piece){p.from + i * p.step, p.step, p.terms, left, 1});
+        else
+            copy(to + i, PACKED_ROWS, (km_piece){p.from + i, p.step, p.terms, left, 0}, 1);
+    }
 }

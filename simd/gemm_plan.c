@@ -34,10 +34,9 @@ static void size_work(km_gemm *g)
     const int64_t terms = km_min64(g->k, g->terms);
     const int packed = !g->direct && !g->b_packed && !g->dot;
     g->pack = packed ? km_round_up(km_min64(km_round_up(g->n, V), g->columns) * terms, ALIGN) : 0;
-    g->work = g->dot ? km_gemm_dot_work(g)
-              : g->rows_packed
-                  ? g->pack + km_ceil_div(g->rows, TILE_ROWS) * TILE_ROWS * km_gemm_row_step(terms)
-                  : g->pack;
+    g->work = g->dot           ? km_gemm_dot_work(g)
+              : g->rows_packed ? g->pack + km_ceil_div(g->rows, TILE_ROWS) * PACKED_ROWS * terms
+                               : g->pack;
     g->work = km_round_up(g->work, ALIGN);
 }
 

@@ -106,7 +106,7 @@ KM_INLINE void store(const km_tile *t, float *c, const float *bias, int vectors,
 
 KM_INLINE void run(const km_tile *t, km_tile_kind kind, int vectors, int rows, int partial)
 {
-    const float *b = t->b, *bias = t->bias;
+    const float *b = t->b, *bias = t->bias, *row_bias = t->row_bias;
     float *c = t->c;
     for (int64_t q = 0; q < t->panels; q++) {
         vf sum[TILE_SUMS];
@@ -114,7 +114,7 @@ KM_INLINE void run(const km_tile *t, km_tile_kind kind, int vectors, int rows, i
             expect(c + vectors * V, t->c_step, vectors, rows);
 #pragma GCC unroll 32
         for (int i = 0; i < rows * vectors; i++)
-            sum[i] = v_set(0);
+            sum[i] = v_set(row_bias ? row_bias[i / vectors] : 0);
         add_terms(t, b, kind, vectors, rows, partial, sum);
         store(t, c, bias, vectors, rows, partial, sum);
         b += t->b_next;
