@@ -179,6 +179,10 @@ void km_gemm_run(const km_gemm *g, const float *a, const float *b, const float *
         km_gemm_dot(g, a, b, bias, c, work, j.column.from, j.column.to);
         return;
     }
+    if (g->turned) {
+        km_gemm_turned(g, a, b, bias, c, work, j.column.from, j.column.to);
+        return;
+    }
     for (int64_t from = j.row.from; from < j.row.to; from += g->rows)
         run_chunk(&j, (span){from, km_min64(from + g->rows, j.row.to)});
 }

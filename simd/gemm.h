@@ -17,6 +17,7 @@ typedef struct km_gemm {
     int bias_by_row; /* bias: m floats, one for each row; else n, one for each column */
     int parts;       /* that km_gemm_run will be asked for */
     /* the plan */
+    int turned;             /* a is transposed, and c comes out transposed */
     int dot;                /* lanes run along k */
     int direct;             /* vectors of b are loaded where they lie, not from packed panels */
     int rows_packed;        /* rows of a are packed, too */
@@ -38,7 +39,7 @@ void km_gemm_plan(km_gemm *g);
 /* The plan's way, in a word or two. */
 static inline const char *km_gemm_words(const km_gemm *g)
 {
-    return g->dot ? "dot" : g->direct ? "tiles, unpacked" : "tiles";
+    return g->dot ? "dot" : g->turned ? "tiles, turned" : g->direct ? "tiles, unpacked" : "tiles";
 }
 
 /* One part of c; work: g->work floats for this part alone, aligned to 64 bytes. bias: n floats (or m,
@@ -58,6 +59,8 @@ static inline int64_t km_gemm_packed(const km_gemm *g)
 
 #define km_gemm_dot          KM_JOIN(KM_ISA, gemm_dot)
 #define km_gemm_dot_work     KM_JOIN(KM_ISA, gemm_dot_work)
+#define km_gemm_turned       KM_JOIN(KM_ISA, gemm_turned)
+#define km_gemm_turned_work  KM_JOIN(KM_ISA, gemm_turned_work)
 #define km_gemm_pack_columns KM_JOIN(KM_ISA, gemm_pack_columns)
 #define km_gemm_pack_rows    KM_JOIN(KM_ISA, gemm_pack_rows)
 
@@ -81,6 +84,11 @@ void km_gemm_dot(const km_gemm *g, const float *a, const float *b, const float *
 
 /* Floats that it works in. */
 int64_t km_gemm_dot_work(const km_gemm *g);
+
+/* gemm_turned.c: the same of some rows, and its floats. */
+void km_gemm_turned(const km_gemm *g, const float *a, const float *b, const float *bias, float *c,
+                    float *work, int64_t from, int64_t to);
+int64_t km_gemm_turned_work(const km_gemm *g);
 
 static inline int64_t km_min64(int64_t a, int64_t b)
 {

@@ -11,12 +11,21 @@ static int dot_pays(const km_gemm *g)
     return g->a_along_k && g->b_along_k && !g->b_packed && dot < tiles;
 }
 
+/* Measured: many terms, of rows that fill their vectors, and that stay in L2 packed. */
+static int turned_pays(const km_gemm *g)
+{
+    enum { FEWEST = 16, SOME = 24, MOST = 96, TERMS = 256, PACKED = 1 << 17, FAR = 1 << 19 };
+    const int fills = g->m * 4 >= km_round_up(g->m, V) * 3;
+    return g->a_along_k && g->b_along_k && !g->b_packed && g->k >= TERMS && g->m <= MOST && fills &&
+           g->m * g->k <= PACKED && (g->m >= SOME || (g->m >= FEWEST && g->k * g->n <= FAR));
+}
+
 /* Rows that are broadcast from where they lie: for few panels, or if they are close together. */
 static int rows_fit(const km_gemm *g)
 {
-    enum { FEW_PANELS = 2, SOME_PANELS = 4, NEAR = 400, FEW_TERMS = 8 };
+    enum { FEW_PANELS = 2, SOME_PANELS = 4, MANY_PANELS = 16, NEAR = 400, FEW_TERMS = 8 };
     const int64_t panels = km_ceil_div(g->n, TILE_COLUMNS);
-    return g->a_along_k ? panels <= SOME_PANELS || g->lda <= NEAR
+    return g->a_along_k ? panels <= SOME_PANELS || (g->lda <= NEAR && panels <= MANY_PANELS)
                         : panels <= FEW_PANELS || g->k <= FEW_TERMS;
 }
 
@@ -32,9 +41,10 @@ static void size_work(km_gemm *g)
 {
     enum { ALIGN = 16 };
     const int64_t terms = km_min64(g->k, g->terms);
-    const int packed = !g->direct && !g->b_packed && !g->dot;
+    const int packed = !g->direct && !g->b_packed && !g->dot && !g->turned;
     g->pack = packed ? km_round_up(km_min64(km_round_up(g->n, V), g->columns) * terms, ALIGN) : 0;
     g->work = g->dot           ? km_gemm_dot_work(g)
+              : g->turned      ? km_gemm_turned_work(g)
               : g->rows_packed ? g->pack + km_ceil_div(g->rows, TILE_ROWS) * PACKED_ROWS * terms
                                : g->pack;
     g->work = km_round_up(g->work, ALIGN);
@@ -65,18 +75,20 @@ static void plan_packed(km_gemm *g)
 
 void km_gemm_plan(km_gemm *g)
 {
-    enum { FEW_TERMS = 6, FEW_ROWS = 36, SMALL = 1 << 13, LARGE = 1 << 21, MANY = 1 << 15 };
+    enum { FEW_TERMS = 6, FEW_ROWS = 36, SMALL = 1 << 13, LARGE = 9 << 15, MANY = 1 << 15 };
     const int straight = !g->b_along_k && !g->b_packed;
     const int few_terms = g->k <= FEW_TERMS && g->m * g->n >= MANY;
-    g->dot = dot_pays(g);
+    g->turned = turned_pays(g);
+    g->dot = !g->turned && dot_pays(g);
     g->direct = straight && (g->m <= TILE_ROWS || few_terms || g->k * g->n <= SMALL ||
                              (g->m <= FEW_ROWS && g->k * g->n <= LARGE));
     if (g->direct)
         plan_direct(g, few_terms);
     else
         plan_packed(g);
-    g->rows_packed = !g->direct && !g->dot && !rows_fit(g);
+    g->rows_packed = !g->direct && !g->dot && !g->turned && !rows_fit(g);
     g->rows = rows_of(g);
-    g->by_rows = !g->dot && km_ceil_div(g->n, TILE_COLUMNS) < 4 * g->parts && g->m >= 16 * g->parts;
+    g->by_rows = !g->dot && !g->turned && km_ceil_div(g->n, TILE_COLUMNS) < 4 * g->parts &&
+                 g->m >= 16 * g->parts;
     size_work(g);
 }
