@@ -53,9 +53,15 @@ static void size_work(km_gemm *g)
 /* Tiles that load b where it lies, each row of it in long pieces; what several tiles read stays in L1. */
 static void plan_direct(km_gemm *g, int few_terms)
 {
-    enum { WIDE_ROWS = 9, LONG = 16, SHORT = 64, NARROW = 192 / TILE_COLUMNS * TILE_COLUMNS };
+    enum {
+        WIDE_ROWS = 9,
+        MOST_ROWS = 36,
+        LONG = 16,
+        SHORT = 64,
+        NARROW = 192 / TILE_COLUMNS * TILE_COLUMNS
+    };
     const int one = g->m <= WIDE_ROWS;
-    g->wide = g->m <= 2 * WIDE_ROWS || few_terms;
+    g->wide = g->m <= MOST_ROWS || few_terms;
     g->height = few_terms                                            ? 2
                 : g->wide && !one && (int)TILE_ROWS > (int)WIDE_ROWS ? WIDE_ROWS
                                                                      : TILE_ROWS;
@@ -73,15 +79,24 @@ static void plan_packed(km_gemm *g)
     g->columns = COLUMNS;
 }
 
+/* Measured: b in L2 by up to 36 rows, or beyond it, with rows that are near each other, by up to 24. */
+static int direct_pays(const km_gemm *g)
+{
+    enum { SMALL = 1 << 13, IN_L2 = 9 << 15, LARGE = 1 << 21, NEAR = 2048 };
+    enum { FEW_ROWS = 24, MOST_ROWS = 36 };
+    const int64_t size = g->k * g->n;
+    return size <= SMALL || (g->m <= MOST_ROWS && size <= IN_L2) ||
+           (g->m <= FEW_ROWS && size <= LARGE && g->ldb <= NEAR);
+}
+
 void km_gemm_plan(km_gemm *g)
 {
-    enum { FEW_TERMS = 6, FEW_ROWS = 36, SMALL = 1 << 13, LARGE = 9 << 15, MANY = 1 << 15 };
+    enum { FEW_TERMS = 6, MANY = 1 << 15 };
     const int straight = !g->b_along_k && !g->b_packed;
     const int few_terms = g->k <= FEW_TERMS && g->m * g->n >= MANY;
     g->turned = turned_pays(g);
     g->dot = !g->turned && dot_pays(g);
-    g->direct = straight && (g->m <= TILE_ROWS || few_terms || g->k * g->n <= SMALL ||
-                             (g->m <= FEW_ROWS && g->k * g->n <= LARGE));
+    g->direct = straight && (g->m <= TILE_ROWS || few_terms || direct_pays(g));
     if (g->direct)
         plan_direct(g, few_terms);
     else
