@@ -13,7 +13,7 @@
 #include "verify/bed.h"
 #include "verify/isolate.h"
 
-static const double timeout_seconds = 1800;
+static const double timeout_seconds = 1800, long_ns = 1e8;
 enum { WARM_UP = 2 };
 
 /* A backend under the clock. */
@@ -47,21 +47,30 @@ static double now_ns(void)
     return 1e9 * (double)t.tv_sec + (double)t.tv_nsec;
 }
 
-/* How many calls last at least min_ns, by doubling. The first calls warm up caches and thread pools. */
-static int64_t calibrate(contender *c, double min_ns)
+static double took_ns(contender *c, int64_t calls)
 {
-    for (int i = 0; i < WARM_UP; i++)
+    const double start = now_ns();
+    for (int64_t i = 0; i < calls; i++)
         run_once(c);
-    for (int64_t n = 1;; n *= 2) {
-        double start = now_ns();
-        for (int64_t i = 0; i < n; i++)
-            run_once(c);
-        double took = now_ns() - start;
-        if (took >= min_ns / 2 || n >= (int64_t)1 << 30) {
-            double calls = (double)n * min_ns / (took > 1 ? took : 1);
-            return calls < 1 ? 1 : (int64_t)(calls + 0.5);
-        }
-    }
+    return now_ns() - start;
+}
+
+/* How many calls last at least min_ns, by doubling, in `timed`; and whether a call precedes each sample, so that it
+ * starts with the caches and threads of its own. The first calls warm up; of long ones, one is enough. */
+static void calibrate(contender *c, double min_ns, km_timed *timed)
+{
+    double took = took_ns(c, 1);
+    timed->warmup = took < long_ns;
+    timed->iterations = 1;
+    if (!timed->warmup)
+        return;
+    for (int i = 1; i < WARM_UP; i++)
+        run_once(c);
+    int64_t n = 1;
+    for (took = took_ns(c, n); took < min_ns / 2 && n < (int64_t)1 << 30; took = took_ns(c, n))
+        n *= 2;
+    const double calls = (double)n * min_ns / (took > 1 ? took : 1);
+    timed->iterations = calls < 1 ? 1 : (int64_t)(calls + 0.5);
 }
 
 /* What converting all tensors of the pass takes; the least of some tries. */
@@ -100,9 +109,8 @@ static int open_contender(race *r, const km_bed *bed, size_t i)
     km_native_lay(&c->native, &c->args, KM_FLUSH_START, 0);
     c->result->convert_ns = convert_time(c);
     c->args = km_native_args(&c->native, &c->args);
-    r->timed[i] =
-        (km_timed){.name = c->cell->backend->name, .run = run_once, .context = c, .warmup = 1};
-    r->timed[i].iterations = calibrate(c, r->options->min_sample_ns);
+    r->timed[i] = (km_timed){.name = c->cell->backend->name, .run = run_once, .context = c};
+    calibrate(c, r->options->min_sample_ns, &r->timed[i]);
     return 0;
 }
 

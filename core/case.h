@@ -15,6 +15,7 @@
 
 #include <kernelmark.h>
 #include <stddef.h>
+#include <string.h>
 
 #include "core/error.h"
 
@@ -41,6 +42,12 @@ int64_t km_piece_start(int64_t count, int pieces, int i);
 
 /* In how many pieces the slots of the pass that are marked km_use.list lie; 0: they are no lists. */
 int km_pass_pieces(const km_pass *pass, const km_case *c);
+
+/* Whether this is a pass `step`. */
+static inline int km_pass_steps(const km_pass *pass)
+{
+    return !strcmp(pass->name, "step");
+}
 
 /* Sets the shape of every slot the pass declares (data stays NULL) and the params pointer. */
 void km_args_shape(const km_op *op, const km_pass *pass, const km_case *c, km_args *args);

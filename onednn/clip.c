@@ -1,34 +1,25 @@
-/* clip.c: gradients scaled to a norm: a reduction, the factor from its one element, and a multiplication by that.
+/* clip.c: gradients scaled to a norm: an inner product, the factor from its one element, and a multiplication by that.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "plan.h"
+#include "sums.h"
 
 enum { TWO, ONE, INFINITE };
 
-/* Its reduction adds up one by one in float: of more terms the norm is too far off. */
-enum { MOST_TERMS = 1 << 17 };
-
 static const char *build_norm(plan *p, const km_args *args, const void *unused)
 {
-    const int one = args->params->attr[KM_NORM_TYPE] == ONE;
-    desc src = {0}, dst = {0};
-    dnnl_primitive_desc_t pd = NULL;
-    const char *reason = "oneDNN has no such reduction";
+    static const link root[] = {{dnnl_binary_mul, CONSTANT, 1, 0, 0},
+                                {dnnl_eltwise_sqrt, ELTWISE, 0, 0, 0}};
+    const int64_t n = args->slot[KM_GRAD].count;
     (void)unused;
-    if (args->slot[KM_GRAD].count == 0)
+    if (n == 0)
         return NULL;
-    if (!desc_create(&src, 2, (const dnnl_dims_t){1, args->slot[KM_GRAD].count}) &&
-        !desc_create(&dst, 2, (const dnnl_dims_t){1, 1}) &&
-        !reduction(&pd, p->engine, dnnl_reduction_norm_lp_sum, &src, &dst, one ? 1 : 2)) {
-        const dnnl_exec_arg_t arg[] = {
-            {DNNL_ARG_SRC, km_onednn_memory(p, &src, KM_GRAD, 0)},
-            {DNNL_ARG_DST, km_onednn_memory(p, &dst, KM_TOTAL_NORM, 0)},
-        };
-        reason = km_onednn_step(p, pd, arg, 2);
-    }
-    dnnl_primitive_desc_destroy(pd);
-    desc_destroy(&dst);
-    desc_destroy(&src);
-    return reason;
+    const int one = args->params->attr[KM_NORM_TYPE] == ONE;
+    const char *reason = one ? km_onednn_scratch_two(p, n) : km_onednn_scratch(p, 1);
+    if (!reason && one)
+        return km_onednn_sum_of_magnitudes(p, args, KM_GRAD, KM_TOTAL_NORM);
+    if (!reason)
+        reason = km_onednn_sum_of_squares(p, n, KM_GRAD, KM_TOTAL_NORM);
+    return reason ? reason
+                  : km_onednn_chain(p, args, &(chain){KM_TOTAL_NORM, KM_TOTAL_NORM, 2, root});
 }
 
 static const char *build_scaled(plan *p, const km_args *args, const void *unused)
@@ -39,9 +30,7 @@ static const char *build_scaled(plan *p, const km_args *args, const void *unused
     const link product = {dnnl_binary_mul, SCALAR, 0, 0, SCRATCH_SLOT};
     const char *reason = build_norm(p, args, unused);
     if (!reason && args->slot[KM_GRAD].count) {
-        reason = km_onednn_scratch(p, 1);
-        if (!reason)
-            reason = km_onednn_chain(p, args, &(chain){KM_TOTAL_NORM, SCRATCH_SLOT, 3, factor});
+        reason = km_onednn_chain(p, args, &(chain){KM_TOTAL_NORM, SCRATCH_SLOT, 3, factor});
         if (!reason)
             reason = km_onednn_chain(p, args, &(chain){KM_GRAD, KM_Y, 1, &product});
     }
@@ -56,9 +45,7 @@ static const char *decline(const km_args *args)
         return "no reduction of magnitudes";
     if (args->params->attr[KM_ERROR_IF_NONFINITE])
         return "not composed with error_if_nonfinite";
-    return args->slot[KM_GRAD].count > MOST_TERMS ? "oneDNN's reduction of so many terms is too "
-                                                    "far off: it adds up one by one in float"
-                                                  : NULL;
+    return NULL;
 }
 
 static const char *norm(const km_args *args, void **out)
@@ -85,8 +72,8 @@ const km_kernel km_onednn_clip[] = {
      .offer = KM_NOT_OFFERED,
      .note = "its min, max and clip turn NaN into the limit"},
     {"clip_grad_norm", "forward", scaled, run, km_onednn_close, km_onednn_describe,
-     KM_COMPOSED_KERNEL, "a reduction, and two binary primitives"},
-    {"clip_grad_norm", "norm", norm, run, km_onednn_close, km_onednn_describe, KM_NATIVE_KERNEL,
-     NULL},
+     KM_COMPOSED_KERNEL, "an inner product, and three binary primitives"},
+    {"clip_grad_norm", "norm", norm, run, km_onednn_close, km_onednn_describe, KM_COMPOSED_KERNEL,
+     "an inner product, and a binary primitive"},
     {0},
 };

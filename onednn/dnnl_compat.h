@@ -183,7 +183,7 @@ static inline dnnl_status_t matmul(dnnl_primitive_desc_t *pd, dnnl_engine_t engi
                                              c->md, NULL);
 }
 
-/* ---- rows: softmax (alg accurate or log) and reductions ---- */
+/* ---- rows: softmax, alg accurate or log ---- */
 
 static inline dnnl_status_t softmax_forward(dnnl_primitive_desc_t *pd, dnnl_engine_t engine,
                                             dnnl_alg_kind_t alg, const desc *data, int axis)
@@ -198,13 +198,6 @@ static inline dnnl_status_t softmax_backward(dnnl_primitive_desc_t *pd, dnnl_eng
 {
     return dnnl_softmax_backward_primitive_desc_create(pd, engine, alg, data->md, data->md,
                                                        data->md, axis, forward, NULL);
-}
-
-static inline dnnl_status_t reduction(dnnl_primitive_desc_t *pd, dnnl_engine_t engine,
-                                      dnnl_alg_kind_t alg, const desc *src, const desc *dst,
-                                      float p)
-{
-    return dnnl_reduction_primitive_desc_create(pd, engine, alg, src->md, dst->md, p, 0, NULL);
 }
 
 #else
@@ -394,15 +387,6 @@ static inline dnnl_status_t softmax_backward(dnnl_primitive_desc_t *pd, dnnl_eng
     dnnl_status_t status =
         dnnl_softmax_v2_backward_desc_init(&op, alg, &data->md, &data->md, &data->md, axis);
     return status ? status : dnnl_primitive_desc_create(pd, &op, NULL, engine, forward);
-}
-
-static inline dnnl_status_t reduction(dnnl_primitive_desc_t *pd, dnnl_engine_t engine,
-                                      dnnl_alg_kind_t alg, const desc *src, const desc *dst,
-                                      float p)
-{
-    dnnl_reduction_desc_t op;
-    dnnl_status_t status = dnnl_reduction_desc_init(&op, alg, &src->md, &dst->md, p, 0);
-    return status ? status : dnnl_primitive_desc_create(pd, &op, NULL, engine, NULL);
 }
 
 #endif

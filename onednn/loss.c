@@ -3,9 +3,10 @@
  * cross_entropy: logsoftmax into a scratch tensor, of which a loop takes the targets' entries; the
  * gradient is softmax, scaled in place by a binary primitive, and a loop that subtracts at the
  * targets and clears ignored rows. oneDNN has neither gathering nor scattering. mse_loss: a binary
- * difference, then a reduction that sums squares; its gradient is one binary chain.
+ * difference, then an inner product of it with itself; its gradient is one binary chain.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "rows.h"
+#include "sums.h"
 
 #include <string.h>
 
@@ -166,26 +167,6 @@ static const char *both(const km_args *args, void **out)
 
 /* ---- mse_loss ---- */
 
-static const char *build_sum_of_squares(plan *p, int64_t n)
-{
-    desc src = {0}, dst = {0};
-    dnnl_primitive_desc_t pd = NULL;
-    const char *reason = "oneDNN has no such reduction";
-    if (!desc_create(&src, 2, (const dnnl_dims_t){1, n}) &&
-        !desc_create(&dst, 2, (const dnnl_dims_t){1, 1}) &&
-        !reduction(&pd, p->engine, dnnl_reduction_norm_lp_power_p_sum, &src, &dst, 2)) {
-        const dnnl_exec_arg_t arg[] = {
-            {DNNL_ARG_SRC, km_onednn_memory(p, &src, SCRATCH_SLOT, 0)},
-            {DNNL_ARG_DST, km_onednn_memory(p, &dst, KM_Y, 0)},
-        };
-        reason = km_onednn_step(p, pd, arg, 2);
-    }
-    dnnl_primitive_desc_destroy(pd);
-    desc_destroy(&dst);
-    desc_destroy(&src);
-    return reason;
-}
-
 static const char *build_squares(plan *p, const km_args *args, const void *unused)
 {
     const link l[] = {{dnnl_binary_sub, TENSOR, 0, 0, KM_TARGET},
@@ -198,7 +179,8 @@ static const char *build_squares(plan *p, const km_args *args, const void *unuse
     const char *reason = km_onednn_scratch(p, args->slot[KM_X].count);
     if (!reason)
         reason = km_onednn_chain(p, args, &(chain){KM_X, SCRATCH_SLOT, 1, l});
-    return reason ? reason : build_sum_of_squares(p, args->slot[KM_X].count);
+    return reason ? reason
+                  : km_onednn_sum_of_squares(p, args->slot[KM_X].count, SCRATCH_SLOT, KM_Y);
 }
 
 static const char *build_difference(plan *p, const km_args *args, const void *unused)
@@ -211,13 +193,8 @@ static const char *build_difference(plan *p, const km_args *args, const void *un
     return km_onednn_chain(p, args, &(chain){KM_X, KM_GRAD_X, 2, l});
 }
 
-/* Its reduction adds up one by one in float: over 2^20 terms that errs by more than the bound of a sum. */
-enum { MOST_SQUARES = 1 << 18 };
-
 static const char *squares(const km_args *args, void **out)
 {
-    if (reduction_of(args) != NONE && args->slot[KM_X].count > MOST_SQUARES)
-        return "oneDNN's reduction of so many terms is too far off: it adds up one by one in float";
     return km_onednn_open(args, build_squares, NULL, out);
 }
 
@@ -257,7 +234,7 @@ const km_kernel km_onednn_loss[] = {
     {"cross_entropy", "forward_backward", both, run_both, km_onednn_close, km_onednn_describe,
      KM_COMPOSED_KERNEL, "forward and backward, one after the other"},
     {"mse_loss", "forward", squares, run_squares, km_onednn_close, km_onednn_describe,
-     KM_COMPOSED_KERNEL, "a binary difference, and a reduction of its squares"},
+     KM_COMPOSED_KERNEL, "a binary difference, and an inner product with itself"},
     {"mse_loss", "backward", difference, run_difference, km_onednn_close, km_onednn_describe,
      KM_COMPOSED_KERNEL, "one binary primitive with a post-op"},
     {.op = "binary_cross_entropy", .pass = "forward", .offer = KM_NOT_OFFERED, .note = no_entropy},

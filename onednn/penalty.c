@@ -1,35 +1,21 @@
-/* penalty.c: penalties on weights: a reduction for the value, one element-wise pass for the gradient.
+/* penalty.c: penalties on weights: an inner product for the value, one element-wise pass for the gradient.
  *
  * sign(w) as a clipped multiple of w: BIG w lies beyond any lambda unless w is 0, or so small that nobody
  * trains with it. SPDX-License-Identifier: Apache-2.0 */
-#include "plan.h"
+#include "sums.h"
 
 typedef struct penalty {
     int l1;
     double value_scale, slope_scale; /* of lambda */
 } penalty;
 
-/* Its reduction adds up one by one in float: over 2^20 terms that errs by more than the bound of a sum. */
-enum { MOST_TERMS = 1 << 18 };
-
 static const char *build_sum(plan *p, const km_args *args, const penalty *e)
 {
-    desc src = {0}, dst = {0};
-    dnnl_primitive_desc_t pd = NULL;
-    const char *reason = "oneDNN has no such reduction";
-    if (!desc_create(&src, 2, (const dnnl_dims_t){1, args->slot[KM_WEIGHT].count}) &&
-        !desc_create(&dst, 2, (const dnnl_dims_t){1, 1}) &&
-        !reduction(&pd, p->engine, dnnl_reduction_norm_lp_power_p_sum, &src, &dst, e->l1 ? 1 : 2)) {
-        const dnnl_exec_arg_t arg[] = {
-            {DNNL_ARG_SRC, km_onednn_memory(p, &src, KM_WEIGHT, 0)},
-            {DNNL_ARG_DST, km_onednn_memory(p, &dst, KM_Y, 0)},
-        };
-        reason = km_onednn_step(p, pd, arg, 2);
-    }
-    dnnl_primitive_desc_destroy(pd);
-    desc_destroy(&dst);
-    desc_destroy(&src);
-    return reason;
+    const int64_t n = args->slot[KM_WEIGHT].count;
+    if (!e->l1)
+        return km_onednn_sum_of_squares(p, n, KM_WEIGHT, KM_Y);
+    const char *reason = km_onednn_scratch_two(p, n);
+    return reason ? reason : km_onednn_sum_of_magnitudes(p, args, KM_WEIGHT, KM_Y);
 }
 
 static const char *build_slope(plan *p, const km_args *args, const penalty *e)
@@ -53,13 +39,6 @@ static const char *build_both(plan *p, const km_args *args, const void *recipe)
     return reason || !args->slot[KM_WEIGHT].count ? reason : build_slope(p, args, recipe);
 }
 
-static const char *open(const km_args *args, const penalty *e, build_fn build, void **out)
-{
-    if (args->slot[KM_WEIGHT].count > MOST_TERMS)
-        return "oneDNN's reduction of so many terms is too far off: it adds up one by one in float";
-    return km_onednn_open(args, build, e, out);
-}
-
 static void run(const km_args *args, const penalty *e)
 {
     float *y = args->slot[KM_Y].data;
@@ -72,11 +51,11 @@ static void run(const km_args *args, const penalty *e)
     static const penalty name = {__VA_ARGS__};                                                     \
     static const char *name##_value(const km_args *args, void **out)                               \
     {                                                                                              \
-        return open(args, &name, build_value, out);                                                \
+        return km_onednn_open(args, build_value, &name, out);                                      \
     }                                                                                              \
     static const char *name##_both(const km_args *args, void **out)                                \
     {                                                                                              \
-        return open(args, &name, build_both, out);                                                 \
+        return km_onednn_open(args, build_both, &name, out);                                       \
     }                                                                                              \
     static void name##_run(const km_args *args)                                                    \
     {                                                                                              \
@@ -88,7 +67,7 @@ PENALTY(l2_half_penalty, 0, 0.5, 1)
 
 #define ENTRIES(name)                                                                              \
     {#name,           "forward",          name##_value,       name##_run,                          \
-     km_onednn_close, km_onednn_describe, KM_COMPOSED_KERNEL, "a reduction"},                      \
+     km_onednn_close, km_onednn_describe, KM_COMPOSED_KERNEL, "an inner product"},                 \
         {#name,                                                                                    \
          "forward_backward",                                                                       \
          name##_both,                                                                              \
@@ -96,7 +75,7 @@ PENALTY(l2_half_penalty, 0, 0.5, 1)
          km_onednn_close,                                                                          \
          km_onednn_describe,                                                                       \
          KM_COMPOSED_KERNEL,                                                                       \
-         "a reduction, and a binary primitive with a post-op"},
+         "an inner product, and a binary primitive with a post-op"},
 
 const km_kernel km_onednn_penalty[] = {
     ENTRIES(l1_penalty) ENTRIES(l2_penalty) ENTRIES(l2_half_penalty){0},

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "core/args.h"
 #include "core/case.h"
 #include "core/fpstate.h"
 #include "core/names.h"
@@ -113,6 +114,9 @@ int km_bed_run(km_bed *bed, const km_kernel *kernel, km_error *error)
 {
     const km_args native = km_native_args(&bed->native, &bed->args);
     const km_args args = km_pieces_args(&bed->pieces, &native);
+    const km_args plain = km_pieces_args(&bed->pieces, &bed->args);
+    if (km_args_check(bed->work->op, bed->work->pass, &plain, error))
+        return -1;
     uint64_t before = km_fpstate();
     kernel->run(&args);
     uint64_t after = km_fpstate();

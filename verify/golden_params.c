@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/case.h"
 #include "core/names.h"
 #include "verify/golden_json.h"
 #include "verify/work.h"

@@ -114,12 +114,19 @@ static double std_of(const law *l, double fan)
                                  : km_lecun_normal_std(fan);
 }
 
-/* Of a, or of products of a and b. */
-static double sum_of(const float *a, const float *b, int64_t n)
+static double sum_of(const float *a, int64_t n)
 {
     double sum = 0;
     for (int64_t i = 0; i < n; i++)
-        sum += b ? (double)a[i] * b[i] : a[i];
+        sum += a[i];
+    return sum;
+}
+
+static double sum_of_products(const float *a, const float *b, int64_t n)
+{
+    double sum = 0;
+    for (int64_t i = 0; i < n; i++)
+        sum += (double)a[i] * b[i];
     return sum;
 }
 
@@ -128,8 +135,9 @@ static double sum_of(const float *a, const float *b, int64_t n)
 static void judge(const law *l, float *w, int64_t n, double std, km_property_result *result)
 {
     const double count = (double)n, root = sqrt(count), kurtosis = l->normal ? 3 : 1.8;
-    const double mean = sum_of(w, NULL, n) / (std * count), unit = std * std * count;
-    const double variance = sum_of(w, w, n) / unit, product = sum_of(w + 1, w, n - 1) / unit;
+    const double mean = sum_of(w, n) / (std * count), unit = std * std * count;
+    const double variance = sum_of_products(w, w, n) / unit,
+                 product = sum_of_products(w + 1, w, n - 1) / unit;
     double distance = 0;
     qsort(w, (size_t)n, sizeof *w, by_value);
     for (int64_t i = 0; i < n; i++) {

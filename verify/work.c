@@ -61,11 +61,6 @@ static void fill_state(km_work *w, km_slot slot)
         ((float *)w->input[slot])[i] = value;
 }
 
-int km_pass_steps(const km_pass *pass)
-{
-    return !strcmp(pass->name, "step");
-}
-
 /* Later steps have streams of their own. */
 static uint64_t stream_of(const km_work *w, const km_use *use, uint64_t seed)
 {

@@ -57,9 +57,6 @@ int km_work_open_start(km_work *work, const km_op *op, const km_pass *pass, cons
  * `input` holds of updated slots is the caller's. */
 int km_work_advance(km_work *work, km_error *error);
 
-/* Whether this is a pass `step`. */
-int km_pass_steps(const km_pass *pass);
-
 /* Runs the oracle again after inputs were changed. */
 int km_work_oracle(km_work *work, km_error *error);
 void km_work_close(km_work *work);

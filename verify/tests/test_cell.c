@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "check.h"
 
+#include "cell_faults_bytes.h"
 #include "cell_faults_more.h"
 #include "cell_faults_native.h"
 #include "cell_faults_transform.h"
@@ -26,6 +27,8 @@ typedef struct subject {
 #define BACK(name)           #name, "relu", "backward", name, OWN
 #define PRELU(name)          #name, "prelu", "backward", name, OWN
 #define CONV(name)           #name, "conv2d", "forward", name, OWN
+#define DROP(name)           #name, "dropout", "forward", name, OWN
+#define DROP_BACK(name)      #name, "dropout", "backward", name, OWN
 #define NATIVE(name, reason) FAULT(name), reason, open_reversed
 
 static const subject faults[] = {
@@ -96,6 +99,13 @@ static const subject faults[] = {
     {CONV(transform_loses_one), "of y wrong"},
     {CONV(transform_smears), " in lane 0 changes y["},
     {CONV(undeclared_transform), " in lane "},
+    {DROP(mask_of_twos), "of mask wrong"},
+    {DROP(mask_loses_tail), "1 of 1037 elements of mask wrong; first [1036]"},
+    {DROP(mask_in_words), " of mask past its end"},
+    {DROP(mask_complemented), "of mask wrong"},
+    {DROP_BACK(mask_used_up), " inside input mask"},
+    {DROP_BACK(mask_read_in_words), " of mask past its end"},
+    {DROP_BACK(mask_of_every_fourth), "of grad_x wrong"},
 };
 
 /* Right by the promises they make; the last column is what the notes must say. */
@@ -108,6 +118,8 @@ static const subject rights[] = {
     {PRELU(right_prelu_backward)},
     {NATIVE(right, NULL)},
     {CONV(right_transform)},
+    {DROP(right_dropout)},
+    {DROP_BACK(right_dropout_backward)},
     {"five_millionths, gate", "silu", "forward", five_millionths, KM_HOLDS_EDGES},
     {"cuts_tail, gate", "silu", "forward", cuts_tail, KM_HOLDS_EDGES},
     {"flushes, gate", "relu", "forward", flushes, KM_HOLDS_EDGES},
