@@ -1,6 +1,7 @@
 /* conv2d_layouts.c: the kernels of conv2d, each the one over blocked tensors where the plan is to choose the layout
  * and that one takes the case, else the one over plain tensors. Forward and backward_data over blocked tensors
- * take plain ones, too: they copy them as blocks. SPDX-License-Identifier: Apache-2.0 */
+ * take plain ones, too: they copy them as blocks. 1x1 over plain tensors has its own.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
 #include <string.h>
 
