@@ -263,7 +263,8 @@ static void run_part(const km_args *args, int phase, int part)
     const plan *p = args->plan;
     const km_conv_shape *s = &p->shape;
     const int64_t channels = s->groups * s->k, planes = s->n * channels;
-    const float *bias = p->result == KM_Y ? args->slot[KM_BIAS].data : NULL;
+    const km_tensor *biases = &args->slot[KM_BIAS];
+    const float *bias = p->result == KM_Y && biases->count ? biases->data : NULL;
     const int64_t in = p->result == KM_Y ? s->h.in * s->w.in : s->h.out * s->w.out;
     const int64_t out = p->result == KM_Y ? s->h.out * s->w.out : s->h.in * s->w.in;
     int64_t i = planes * part / p->parts, channel = i % channels;
