@@ -21,14 +21,17 @@ typedef struct plan {
     float *memory;
 } plan;
 
-/* Planes of few pixels leave lanes empty, and weights are read for few of them. */
-static int is_pointwise(const km_case *c)
+/* Planes of few pixels leave lanes empty, and weights are read for few of them; few channels would leave more. */
+static int is_pointwise(const km_case *c, int forward)
 {
     enum { FEW = 128 };
     const int64_t *d = c->dim;
     const double *a = c->attr;
-    return d[KM_DIM_H] * d[KM_DIM_W] >= FEW && d[KM_DIM_R] == 1 && d[KM_DIM_S] == 1 &&
-           a[KM_STRIDE] == 1 && a[KM_STRIDE_W] == 1 && a[KM_PAD] == 0 && a[KM_PAD_W] == 0;
+    const int64_t results = d[forward ? KM_DIM_K : KM_DIM_C] / (int64_t)a[KM_GROUPS];
+    const int few_channels = results * 4 < km_round_up(results, V) * 3;
+    return (d[KM_DIM_H] * d[KM_DIM_W] >= FEW || few_channels) && d[KM_DIM_R] == 1 &&
+           d[KM_DIM_S] == 1 && a[KM_STRIDE] == 1 && a[KM_STRIDE_W] == 1 && a[KM_PAD] == 0 &&
+           a[KM_PAD_W] == 0;
 }
 
 static km_gemm product_of(const km_case *c, int forward)
@@ -69,7 +72,7 @@ static const char *open_work(plan *p, void **out)
 static const char *open(const km_args *args, void **out, int forward)
 {
     const km_case *c = args->params;
-    if (!is_pointwise(c) || args->layout != KM_PLAIN)
+    if (!is_pointwise(c, forward) || args->layout != KM_PLAIN)
         return "not pointwise";
     plan *p = calloc(1, sizeof *p);
     if (!p)
