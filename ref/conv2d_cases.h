@@ -75,6 +75,7 @@ static const char *const edge[] = {
     "n1c4h8w35k4r5s5_stride2x1_pad2_dilation2_groups4",
     "n1c2h17w15k3r3s3_stride2_pad3_dilation3", "n2c5h4w4k3r2s2_stride3", "n1c3h9w9k2_stride4",
     "n2c6h9w9k4_pad2_groups2", "n1c2h5w5k2r3s3_pad5", "n2c19h5w7k21_stride2",
+    "n1c1h3w7k1r1s1_bias0", "n2c6h5w9k9_groups3",
     "n0c3h5w5k4r3s3_pad1_algorithm=winograd", "n1c0h4w5k3r3s3_pad1_algorithm=winograd",
     "n3c5h2w7k9r3s3_pad1_bias0_algorithm=winograd", "n4c33h15w18k40r3s3_pad0x4_algorithm=winograd",
     NULL};
