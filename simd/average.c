@@ -18,9 +18,9 @@ static int set_scales(km_pool *p, double override, int with_pad)
     if (!p->scale_h || !p->scale_w)
         return -1;
     for (int64_t i = 0; i < p->h.out; i++)
-        p->scale_h[i] = override != 0 ? 1 : (float)(1 / size_of(&p->h, i, with_pad));
+        p->scale_h[i] = (float)(1 / (override != 0 ? override : size_of(&p->h, i, with_pad)));
     for (int64_t j = 0; j < p->w.out; j++)
-        p->scale_w[j] = (float)(1 / (override != 0 ? override : size_of(&p->w, j, with_pad)));
+        p->scale_w[j] = override != 0 ? 1 : (float)(1 / size_of(&p->w, j, with_pad));
     return 0;
 }
 

@@ -5,12 +5,12 @@
 #ifndef KM_AVERAGE_H
 #define KM_AVERAGE_H
 
-#include "pool.h"
+#include "pool_open.h"
 
 #define km_average_open KM_JOIN(KM_ISA, average_open)
 #define km_average_part KM_JOIN(KM_ISA, average_part)
 
-/* An override, if any, is the count of all columns, and 1 that of rows. */
+/* An override, if any, is the count of all rows, and 1 that of columns. */
 const char *km_average_open(const km_args *args, int backward, const km_axis axes[2],
                             double override, int with_pad, void **plan);
 void km_average_part(const km_args *args, int part);

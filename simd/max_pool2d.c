@@ -3,6 +3,7 @@
  * Value and index of V windows stay in registers over all taps. Where there is no NaN that takes one
  * comparison per tap; where one was seen, the form that lets the first NaN win goes over the same windows.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "pool_open.h"
 #include "pool_planes.h"
 
 static const char *open(const km_args *args, void **plan, int backward)

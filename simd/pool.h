@@ -3,7 +3,7 @@
  * A window's elements, and the windows of an element, are spans along each axis: the same loops then serve
  * windows that slide, dilated ones and uneven grids. How the tensors are gone through is `how`:
  *
- *   POOL_BLOCKS   native tensors, whose lanes are channels (pool_lanes.h)
+ *   POOL_BLOCKS   native tensors, whose lanes are channels (pool_lanes.h, pool_taps.h)
  *   POOL_LANES    bands of V planes, transposed into lanes and back in scratch memory, any shape
  *   POOL_ROWS     planes with long rows: lanes are neighbouring windows of a row (pool_rows.h)
  *   POOL_PAIRS    windows of 2x2 that don't overlap: lanes are neighbours, too (pool_pairs.h)
@@ -20,6 +20,12 @@
 
 /* Bytes that the staged rows of a band should take: most of the first-level cache. */
 enum { KM_BAND_BYTES = 24 << 10, KM_MEMORIES = 12 };
+
+/* Taps of a window that a byte can tell. */
+enum { KM_TAPS = 256 };
+
+/* Rows of windows that hold an element and may be kept in double. */
+enum { KM_HELD = 3 };
 
 /* Rows of an average's sums at a time: enough for their stores to be done when they are read. */
 enum { KM_SUMS = 8 };
@@ -39,6 +45,7 @@ typedef enum km_pool_how { POOL_LANES, POOL_BLOCKS, POOL_ROWS, POOL_PAIRS } km_p
 typedef struct km_pool {
     km_pool_how how;
     int max, backward;
+    int apart; /* windows lie side by side and fill the tensor */
     km_axis h, w;
     int64_t images, channels, planes;
     km_span *rows,
@@ -48,6 +55,11 @@ typedef struct km_pool {
         *scale_w;   /* what an average multiplies by, of each window; zeros around scale_w */
     int32_t *place; /* taps of a window in the plane, from its first; of row r at r place_line */
     int64_t place_line;
+    /* Of maxima in POOL_BLOCKS: each tap of a window as four bytes; along h and w, which tap the first element
+     * of a window is, or an element of its first window; how many windows from here on, or elements a stride apart,
+     * lie alike; rows of windows' bests that are kept. */
+    int32_t *four, *lead[2], *run;
+    int64_t ring;
     /* Of POOL_ROWS: the column of each window's tap 0, and from there to its first element, or those of V
      * elements; elements j stride + e lie in windows j + shift[e][.]; staged rows, and what comes before element 0. */
     int32_t *column, *first;
@@ -197,7 +209,7 @@ static inline void km_set_band(km_pool *p, int64_t line_in, int64_t line_out)
 static inline int km_set_scratch(km_pool *p, int parts)
 {
     const int staged = p->max && p->backward ? 2 : 1, results = p->max && !p->backward ? 2 : 1;
-    p->all = staged * p->staged + results * p->result;
+    p->all = staged * p->staged + results * p->result + (p->max ? 0 : p->w.out * V);
     p->scratch = km_pool_memory(p, p->all * parts, sizeof *p->scratch);
     return p->scratch ? 0 : -1;
 }
@@ -210,156 +222,6 @@ static inline int km_set_lanes(km_pool *p, int parts)
     p->staged = (km_most_sources(p, p->backward ? p->h.in : p->h.out) * in + V) * V;
     p->result = (p->band * out + V) * V;
     return km_set_scratch(p, parts);
-}
-
-/* ---- rows ---- */
-
-/* Ascending windows are descending taps. */
-static inline int km_set_shifts(km_pool *p)
-{
-    const km_axis *w = &p->w;
-    for (int e = 0; e < w->stride; e++) {
-        int64_t *shift = p->shift[e] = km_pool_memory(p, w->kernel, sizeof *shift);
-        for (int64_t t = w->kernel - 1; shift && t >= 0; t--) {
-            const int64_t at = e + w->pad - t * w->dilation;
-            if (at % w->stride == 0)
-                shift[p->shifts[e]++] = at / w->stride;
-        }
-        if (!shift)
-            return -1;
-    }
-    return 0;
-}
-
-/* How far vectors reach: the elements before the row, and all with those behind. */
-static inline void km_set_reach(km_pool *p)
-{
-    const km_axis *w = &p->w;
-    const int64_t taps = (w->kernel - 1) * w->dilation,
-                  groups = (w->in + w->stride - 1) / w->stride;
-    if (p->backward) {
-        p->left = (taps + w->stride - 1) / w->stride;
-        p->line = p->left + (groups > V ? groups : V) + (w->pad + w->stride - 1) / w->stride;
-        p->line = p->line > p->left + w->out ? p->line : p->left + w->out;
-        const int apart = w->kernel == w->stride && !w->pad && w->in == w->kernel * w->out;
-        p->staged = !p->max || !apart;
-    } else {
-        const int64_t last = (w->out - V) * w->stride + taps;
-        p->line = w->stride == 1 ? last + V : last - last % 2 + 2 * V;
-        p->staged = w->pad > 0 || p->line > w->in;
-        p->line = p->line > w->pad + w->in ? p->line : w->pad + w->in;
-    }
-    p->line = (p->line + V - 1) / V * V;
-}
-
-/* Padding is written here and never again. */
-static inline int km_set_rows(km_pool *p, int parts)
-{
-    const int windows = p->how == POOL_ROWS && !p->backward;
-    const int64_t columns = windows ? p->w.out : V;
-    p->column = km_pool_memory(p, columns, sizeof *p->column);
-    p->first = km_pool_memory(p, columns, sizeof *p->first);
-    if (!p->column || !p->first)
-        return -1;
-    for (int64_t j = 0; j < columns; j++) {
-        p->column[j] = (int32_t)(j * p->w.stride - (windows ? p->w.pad : 0));
-        p->first[j] = windows ? p->columns[j].from - p->column[j] : 0;
-    }
-    if (p->how == POOL_PAIRS)
-        return 0;
-    if (p->backward && km_set_shifts(p))
-        return -1;
-    km_set_reach(p);
-    if (p->max || p->backward) {
-        km_set_band(p, p->staged ? (p->max && p->backward ? 2 : 1) * p->line : 0, 0);
-        p->staged *= km_most_sources(p, p->backward ? p->h.in : p->h.out) * p->line + V;
-    } else {
-        p->band = p->h.out < KM_SUMS ? p->h.out : KM_SUMS;
-        p->staged = p->band * p->line + V;
-    }
-    if (km_set_scratch(p, parts))
-        return -1;
-    for (int64_t i = 0; p->max && !p->backward && i < p->all * parts; i++)
-        p->scratch[i] = -INFINITY;
-    return 0;
-}
-
-/* ---- open ---- */
-
-static inline km_axis km_axis_of(const km_args *args, int which, int backward)
-{
-    const km_case *c = args->params;
-    const km_tensor *x = &args->slot[backward ? KM_GRAD_X : KM_X];
-    const km_tensor *y = &args->slot[backward ? KM_GRAD_Y : KM_Y];
-    const double dilation = c->attr[KM_DILATION + which];
-    return (km_axis){.in = x->dim[2 + which],
-                     .out = y->dim[2 + which],
-                     .kernel = c->dim[KM_DIM_R + which],
-                     .stride = (int64_t)c->attr[KM_STRIDE + which],
-                     .pad = (int64_t)c->attr[KM_PAD + which],
-                     .dilation = dilation > 1 ? (int64_t)dilation : 1};
-}
-
-static inline int km_is_pair(const km_axis *a, int backward)
-{
-    return a->kernel == 2 && a->stride == 2 && !a->pad && a->dilation == 1 && a->out > 0 &&
-           (backward ? a->in == 2 * a->out : a->in >= 2 * a->out);
-}
-
-/* Long rows in place; blocks where few lanes would be idle. */
-static inline km_pool_how km_pool_choose(const km_pool *p, km_layout layout)
-{
-    const int64_t padded = (p->channels + V - 1) / V * V;
-    const int slides = p->w.stride == 1 || p->w.stride == 2;
-    if (layout == KM_NATIVE && p->channels * 4 >= padded * 3)
-        return POOL_BLOCKS;
-    if (km_is_pair(&p->h, p->backward) && km_is_pair(&p->w, p->backward) && p->w.out * 4 >= V)
-        return POOL_PAIRS;
-    return slides && p->w.in >= V && p->w.out >= V && p->w.kernel <= 4 * V ? POOL_ROWS : POOL_LANES;
-}
-
-static inline int km_set_places(km_pool *p)
-{
-    int64_t rows = 0;
-    for (int64_t i = 0; i < p->h.out; i++)
-        rows = p->rows[i].count > rows ? p->rows[i].count : rows;
-    p->place_line = p->how == POOL_ROWS ? p->w.kernel : 0;
-    for (int64_t j = 0; j < p->w.out; j++)
-        p->place_line = p->columns[j].count > p->place_line ? p->columns[j].count : p->place_line;
-    p->place = km_pool_memory(p, rows * p->place_line, sizeof *p->place);
-    for (int64_t t = 0; p->place && t < rows * p->place_line; t++)
-        p->place[t] =
-            (int32_t)(t / p->place_line * p->step_h * p->w.in + t % p->place_line * p->step_w);
-    return p->place ? 0 : -1;
-}
-
-/* Of axes h and w. What averages multiply by is set by their own open. */
-static inline const char *km_pool_open(const km_args *args, int max, int backward,
-                                       const km_axis axes[2], km_pool **out)
-{
-    const km_tensor *x = &args->slot[backward ? KM_GRAD_X : KM_X];
-    const int parts = args->threads > 1 ? args->threads : 1;
-    km_pool *p = calloc(1, sizeof *p);
-    *out = p;
-    if (!p)
-        return "out of memory";
-    *p = (km_pool){.max = max, .backward = backward, .h = axes[0], .w = axes[1]};
-    p->images = x->dim[0];
-    p->channels = x->dim[1];
-    p->planes = p->images * p->channels;
-    p->step_h = km_step(&p->h, backward);
-    p->step_w = km_step(&p->w, backward);
-    p->how = km_pool_choose(p, args->layout);
-    p->rows = km_spans(p, &p->h);
-    p->columns = km_spans(p, &p->w);
-    const int failed = !p->rows || !p->columns || (max && !backward && km_set_places(p)) ||
-                       ((p->how == POOL_ROWS || p->how == POOL_PAIRS) && km_set_rows(p, parts)) ||
-                       (p->how == POOL_LANES && km_set_lanes(p, parts));
-    if (!failed)
-        return 0;
-    km_pool_close(p);
-    *out = 0;
-    return "out of memory";
 }
 
 #endif

@@ -4,16 +4,7 @@
 #ifndef KM_POOL_LANES_H
 #define KM_POOL_LANES_H
 
-#include "pool.h"
-
-/* Rows [from, to) of the result, which `out` starts with; `in` starts with row `first`. */
-typedef struct km_lanes {
-    const float *in;
-    const int32_t *in_indices; /* of max-pool's gradient */
-    float *out;
-    int32_t *out_indices; /* of max-pool's values */
-    int64_t first, from, to;
-} km_lanes;
+#include "pool_average.h"
 
 /* ---- maximum ---- */
 
@@ -164,115 +155,6 @@ KM_INLINE void km_max_gradient_lanes(const km_pool *p, const km_lanes *t)
     }
 }
 
-/* ---- average ---- */
-
-/* Long rows in four sums, which need not wait for each other. */
-KM_INLINE vf km_sum(const float *x, int64_t rows, int64_t columns, int64_t line)
-{
-    vf sum[4] = {v_set(0), v_set(0), v_set(0), v_set(0)};
-    for (int64_t r = 0; r < rows; r++, x += line) {
-        int64_t s = 0;
-        for (; s + 4 <= columns; s += 4)
-            for (int k = 0; k < 4; k++)
-                sum[k] = v_add(sum[k], v_load(x + (s + k) * V));
-        for (; s < columns; s++)
-            sum[s % 4] = v_add(sum[s % 4], v_load(x + s * V));
-    }
-    return v_add(v_add(sum[0], sum[1]), v_add(sum[2], sum[3]));
-}
-
-KM_INLINE vf km_sum_square(const float *x, int64_t size, int64_t line)
-{
-    vf sum = v_load(x);
-    for (int64_t t = 1; t < size * size; t++)
-        sum = v_add(sum, v_load(x + t / size * line + t % size * V));
-    return sum;
-}
-
-KM_INLINE void km_average_lanes_row(const km_pool *p, const float *x, int64_t rows, float scale,
-                                    float *y)
-{
-    const int64_t line = p->w.in * V;
-    const km_span *span = p->columns, *end = span + p->w.out;
-    const float *scale_w = p->scale_w;
-    for (; span < end; span++, y += V) {
-        const float *own = x + span->from * (int64_t)V;
-        const int64_t columns = span->count;
-        vf sum;
-        if (rows == 2 && columns == 2)
-            sum = km_sum_square(own, 2, line);
-        else if (rows == 3 && columns == 3)
-            sum = km_sum_square(own, 3, line);
-        else
-            sum = km_sum(own, rows, columns, line);
-        v_store(y, v_mul(v_mul(sum, v_set(scale)), v_set(*scale_w++)));
-    }
-}
-
-KM_INLINE void km_average_lanes(const km_pool *p, const km_lanes *t)
-{
-    for (int64_t i = t->from; i < t->to; i++) {
-        const km_span r = p->rows[i];
-        const float *x = t->in + (r.from - t->first) * p->w.in * V;
-        float *y = t->out + (i - t->from) * p->w.out * V;
-        if (r.count == 2)
-            km_average_lanes_row(p, x, 2, p->scale_h[i], y);
-        else if (r.count == 3)
-            km_average_lanes_row(p, x, 3, p->scale_h[i], y);
-        else
-            km_average_lanes_row(p, x, r.count, p->scale_h[i], y);
-    }
-}
-
-KM_INLINE vf km_sum_shares(const float *g, const float *scale_h, const float *scale_w, int64_t rows,
-                           int64_t columns, int64_t line)
-{
-    vf sum = v_set(0);
-    for (int64_t r = 0; r < rows; r++, g += line) {
-        vf row = v_mul(v_load(g), v_set(scale_w[0]));
-        for (int64_t s = 1; s < columns; s++)
-            row = v_fma(v_load(g + s * V), v_set(scale_w[s]), row);
-        sum = r == 0 ? v_mul(row, v_set(scale_h[r])) : v_fma(row, v_set(scale_h[r]), sum);
-    }
-    return sum;
-}
-
-KM_INLINE void km_average_gradient_lanes_row(const km_pool *p, const float *g, const float *scale_h,
-                                             int64_t rows, float *grad_x)
-{
-    const int64_t line = p->w.out * V;
-    const km_span *span = p->columns, *end = span + p->w.in;
-    const float *scales = p->scale_w;
-    for (; span < end; span++, grad_x += V) {
-        const float *own = g + span->from * (int64_t)V, *scale_w = scales + span->from;
-        const int64_t columns = span->count;
-        if (columns == 0)
-            v_store(grad_x, v_set(0));
-        else if (columns == 1)
-            v_store(grad_x, km_sum_shares(own, scale_h, scale_w, rows, 1, line));
-        else if (columns == 2)
-            v_store(grad_x, km_sum_shares(own, scale_h, scale_w, rows, 2, line));
-        else
-            v_store(grad_x, km_sum_shares(own, scale_h, scale_w, rows, columns, line));
-    }
-}
-
-KM_INLINE void km_average_gradient_lanes(const km_pool *p, const km_lanes *t)
-{
-    for (int64_t i = t->from; i < t->to; i++) {
-        const km_span r = p->rows[i];
-        const float *g = t->in + (r.from - t->first) * p->w.out * V;
-        const float *scale_h = p->scale_h + r.from;
-        float *grad_x = t->out + (i - t->from) * p->w.in * V;
-        if (r.count == 1)
-            km_average_gradient_lanes_row(p, g, scale_h, 1, grad_x);
-        else if (r.count == 2)
-            km_average_gradient_lanes_row(p, g, scale_h, 2, grad_x);
-        else
-            km_average_gradient_lanes_row(p, g, scale_h, r.count, grad_x);
-    }
-}
-
 /* ---- one plan's kernel; nonzero `careful` where there may be a NaN ---- */
 
 KM_INLINE void km_pool_lanes(const km_pool *p, const km_lanes *t, int max, int careful)
@@ -283,6 +165,8 @@ KM_INLINE void km_pool_lanes(const km_pool *p, const km_lanes *t, int max, int c
         km_max_lanes(p, t, 1);
     else if (max)
         km_max_lanes(p, t, 0);
+    else if (p->backward && p->apart)
+        km_spread(p, t);
     else if (p->backward)
         km_average_gradient_lanes(p, t);
     else

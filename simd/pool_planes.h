@@ -6,6 +6,7 @@
 #include "pool_gradient.h"
 #include "pool_native.h"
 #include "pool_pairs.h"
+#include "pool_taps.h"
 
 /* ---- V planes and vectors ---- */
 
@@ -72,6 +73,7 @@ KM_INLINE void km_pool_band(const km_pool *p, const km_args *args, float *scratc
                   .in_indices = (const int32_t *)staged_indices,
                   .out = result,
                   .out_indices = (int32_t *)result_indices,
+                  .shares = result + p->result,
                   .from = from,
                   .to = from + p->band < rows ? from + p->band : rows};
     int64_t end;
@@ -101,37 +103,15 @@ KM_INLINE void km_pool_through_lanes(const km_pool *p, const km_args *args, int 
 
 /* ---- native tensors ---- */
 
-static inline int km_has_nan(const float *x, int64_t vectors)
-{
-    int nan = 0;
-    for (int64_t i = 0; i + 1 < vectors; i += 2)
-        nan |= v_any(v_unordered(v_load(x + i * V), v_load(x + (i + 1) * V)));
-    return nan | v_any(v_unordered(v_load(x + (vectors - 1) * V), v_load(x)));
-}
-
-/* A NaN is looked for row by row, in what the row of windows needs and its neighbour has left in the cache. */
-KM_INLINE void km_pool_block(const km_pool *p, const km_args *args, int64_t block, int max)
+KM_INLINE void km_average_block(const km_pool *p, const km_args *args, int64_t block, int part)
 {
     const int64_t in = block * V * km_pool_plane(p, p->backward ? KM_GRAD_Y : KM_X);
     const int64_t out = block * V * km_pool_plane(p, p->backward ? KM_GRAD_X : KM_Y);
-    const int64_t line = p->w.out * V, rows = p->backward ? p->h.in : p->h.out;
-    int32_t *indices = args->slot[KM_INDICES].data;
-    km_lanes t = {.in = (const float *)args->slot[p->backward ? KM_GRAD_Y : KM_X].data + in,
-                  .in_indices = max && p->backward ? indices + in : 0,
-                  .out = (float *)args->slot[p->backward ? KM_GRAD_X : KM_Y].data + out,
-                  .out_indices = max && !p->backward ? indices + out : 0,
-                  .to = rows};
-    if (!max || p->backward) {
-        km_pool_lanes(p, &t, max, 0);
-        return;
-    }
-    for (; t.from < rows; t.from++, t.out += line, t.out_indices += line) {
-        int64_t first, end;
-        km_sources(p, t.from, t.from + 1, &first, &end);
-        t.to = t.from + 1;
-        const float *x = t.in + first * p->w.in * V;
-        km_pool_lanes(p, &t, max, km_has_nan(x, (end - first) * p->w.in));
-    }
+    const km_lanes t = {.in = (const float *)args->slot[p->backward ? KM_GRAD_Y : KM_X].data + in,
+                        .out = (float *)args->slot[p->backward ? KM_GRAD_X : KM_Y].data + out,
+                        .shares = p->backward ? p->scratch + part * p->all : 0,
+                        .to = p->backward ? p->h.in : p->h.out};
+    km_pool_lanes(p, &t, 0, 0);
 }
 
 KM_INLINE void km_pool_run(const km_args *args, int part, int max)
@@ -140,7 +120,10 @@ KM_INLINE void km_pool_run(const km_args *args, int part, int max)
     if (p->how == POOL_BLOCKS) {
         const int64_t blocks = km_pool_blocks(p), end = blocks * (part + 1) / args->threads;
         for (int64_t b = blocks * part / args->threads; b < end; b++)
-            km_pool_block(p, args, b, max);
+            if (max)
+                km_max_block(p, args, b, part);
+            else
+                km_average_block(p, args, b, part);
     } else if (p->how == POOL_ROWS) {
         km_pool_rows(p, args, part, max);
     } else if (p->how == POOL_PAIRS) {

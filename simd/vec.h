@@ -36,9 +36,12 @@
  *   vi_bits(a)       the bits of a, which v_load and v_store pass on whatever they are
  *   v_even, v_odd    of the 2V elements a, b;  v_zip_low, v_zip_high  the way back
  *   vw               a vector of sums in double;  vw_round  as float, rounded once;  vw_sum  of all lanes
+ *   vw_load_in(m, p)     those of V doubles that a mask has, else 0;  vw_plus_in(s, m, p): s and those
  *   vw_of            of V floats;  vw_set, vw_load, vw_store, vw_plus, vw_minus;  vw_muladd(a, b, c)  a b + c
  *   vw_fma(a, b, c)  c + a b, of floats a, b, in double
  *   v_mask_of, v_mask_to   lanes as bytes: set where one is not 0; 1 where set. n as in v_load_n
+ *   vb               vector of V numbers of one byte, under the same masks; vb_load, vb_store: V bytes
+ *   vb_set           of four equal bytes;  vb_add: the sums, too, fit into a byte
  *   v_flip(a, b)     the sign of a changed where bit 31 of b is set
  *   vi_of_bits, v_of_bits   the same bits;  vi_to_float  the nearest float
  *   vq               vector of V / 2 numbers of 64 bits;  vq_mul  of their lower halves;  vq_high  >> 32

@@ -78,6 +78,42 @@ KM_INLINE void v_mask_to(uint8_t *p, vm m, int64_t n)
             p[i] = b >> 8 * i & 1;
 }
 
+/* ---- numbers of one byte, under the same masks: in lanes of 32 bits ---- */
+
+typedef __m256i vb;
+
+KM_INLINE vb vb_set(int32_t four)
+{
+    return _mm256_and_si256(_mm256_set1_epi32(four), _mm256_set1_epi32(255));
+}
+
+KM_INLINE vb vb_load(const uint8_t *p)
+{
+    return _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)p));
+}
+
+KM_INLINE void vb_store(uint8_t *p, vb a)
+{
+    const __m128i pairs =
+        _mm_packus_epi32(_mm256_castsi256_si128(a), _mm256_extracti128_si256(a, 1));
+    _mm_storel_epi64((__m128i *)p, _mm_packus_epi16(pairs, pairs));
+}
+
+KM_INLINE vb vb_add(vb a, vb b)
+{
+    return _mm256_add_epi32(a, b);
+}
+
+KM_INLINE vb vb_select(vm m, vb yes, vb no)
+{
+    return _mm256_blendv_epi8(no, yes, _mm256_castps_si256(m));
+}
+
+KM_INLINE vm vb_eq(vb a, vb b)
+{
+    return _mm256_castsi256_ps(_mm256_cmpeq_epi32(a, b));
+}
+
 /* ---- 64-bit lanes ---- */
 
 typedef __m256i vq;
@@ -161,6 +197,20 @@ KM_INLINE vw vw_minus(vw a, vw b)
 KM_INLINE vw vw_muladd(vw a, vw b, vw c)
 {
     return (vw){_mm256_fmadd_pd(a.low, b.low, c.low), _mm256_fmadd_pd(a.high, b.high, c.high)};
+}
+
+KM_INLINE vw vw_load_in(vm m, const double *p)
+{
+    const __m256i lanes = _mm256_castps_si256(m);
+    const __m256i low = _mm256_cvtepi32_epi64(_mm256_castsi256_si128(lanes));
+    const __m256i high = _mm256_cvtepi32_epi64(_mm256_extracti128_si256(lanes, 1));
+    return (vw){_mm256_and_pd(_mm256_castsi256_pd(low), _mm256_loadu_pd(p)),
+                _mm256_and_pd(_mm256_castsi256_pd(high), _mm256_loadu_pd(p + V / 2))};
+}
+
+KM_INLINE vw vw_plus_in(vw s, vm m, const double *p)
+{
+    return vw_plus(s, vw_load_in(m, p));
 }
 
 #endif

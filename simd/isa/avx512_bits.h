@@ -69,6 +69,40 @@ KM_INLINE void v_mask_to(uint8_t *p, vm m, int64_t n)
         _mm_mask_storeu_epi8(p, v_lanes(n), b);
 }
 
+/* ---- numbers of one byte, under the same masks ---- */
+
+typedef __m128i vb;
+
+KM_INLINE vb vb_set(int32_t four)
+{
+    return _mm_set1_epi32(four);
+}
+
+KM_INLINE vb vb_load(const uint8_t *p)
+{
+    return _mm_loadu_si128((const __m128i *)p);
+}
+
+KM_INLINE void vb_store(uint8_t *p, vb a)
+{
+    _mm_storeu_si128((__m128i *)p, a);
+}
+
+KM_INLINE vb vb_add(vb a, vb b)
+{
+    return _mm_add_epi8(a, b);
+}
+
+KM_INLINE vb vb_select(vm m, vb yes, vb no)
+{
+    return _mm_mask_blend_epi8(m, no, yes);
+}
+
+KM_INLINE vm vb_eq(vb a, vb b)
+{
+    return _mm_cmpeq_epi8_mask(a, b);
+}
+
 /* ---- 64-bit lanes ---- */
 
 typedef __m512i vq;
@@ -152,6 +186,20 @@ KM_INLINE vw vw_minus(vw a, vw b)
 KM_INLINE vw vw_muladd(vw a, vw b, vw c)
 {
     return (vw){_mm512_fmadd_pd(a.low, b.low, c.low), _mm512_fmadd_pd(a.high, b.high, c.high)};
+}
+
+KM_INLINE vw vw_load_in(vm m, const double *p)
+{
+    return (vw){_mm512_maskz_loadu_pd((__mmask8)m, p),
+                _mm512_maskz_loadu_pd((__mmask8)_kshiftri_mask16(m, 8), p + V / 2)};
+}
+
+KM_INLINE vw vw_plus_in(vw s, vm m, const double *p)
+{
+    const __mmask8 high = (__mmask8)_kshiftri_mask16(m, 8);
+    s.low = _mm512_mask_add_pd(s.low, (__mmask8)m, s.low, _mm512_loadu_pd(p));
+    s.high = _mm512_mask_add_pd(s.high, high, s.high, _mm512_loadu_pd(p + V / 2));
+    return s;
 }
 
 #endif

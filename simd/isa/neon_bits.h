@@ -76,6 +76,44 @@ KM_INLINE void v_mask_to(uint8_t *p, vm m, int64_t n)
             p[i] = b >> 8 * i & 1;
 }
 
+/* ---- numbers of one byte, under the same masks: in lanes of 32 bits ---- */
+
+typedef uint32x4_t vb;
+
+KM_INLINE vb vb_set(int32_t four)
+{
+    return vdupq_n_u32((uint32_t)four & 255);
+}
+
+KM_INLINE vb vb_load(const uint8_t *p)
+{
+    uint32_t b;
+    memcpy(&b, p, V);
+    return vmovl_u16(vget_low_u16(vmovl_u8(vcreate_u8(b))));
+}
+
+KM_INLINE void vb_store(uint8_t *p, vb a)
+{
+    const uint16x4_t pairs = vmovn_u32(a);
+    const uint32_t b = vget_lane_u32(vreinterpret_u32_u8(vmovn_u16(vcombine_u16(pairs, pairs))), 0);
+    memcpy(p, &b, V);
+}
+
+KM_INLINE vb vb_add(vb a, vb b)
+{
+    return vaddq_u32(a, b);
+}
+
+KM_INLINE vb vb_select(vm m, vb yes, vb no)
+{
+    return vbslq_u32(m, yes, no);
+}
+
+KM_INLINE vm vb_eq(vb a, vb b)
+{
+    return vceqq_u32(a, b);
+}
+
 /* ---- 64-bit lanes ---- */
 
 typedef uint64x2_t vq;
@@ -153,6 +191,20 @@ KM_INLINE vw vw_minus(vw a, vw b)
 KM_INLINE vw vw_muladd(vw a, vw b, vw c)
 {
     return (vw){vfmaq_f64(c.low, a.low, b.low), vfmaq_f64(c.high, a.high, b.high)};
+}
+
+KM_INLINE vw vw_load_in(vm m, const double *p)
+{
+    const int32x4_t lanes = vreinterpretq_s32_u32(m);
+    const float64x2_t zero = vdupq_n_f64(0);
+    const uint64x2_t low = vreinterpretq_u64_s64(vmovl_s32(vget_low_s32(lanes)));
+    const uint64x2_t high = vreinterpretq_u64_s64(vmovl_high_s32(lanes));
+    return (vw){vbslq_f64(low, vld1q_f64(p), zero), vbslq_f64(high, vld1q_f64(p + V / 2), zero)};
+}
+
+KM_INLINE vw vw_plus_in(vw s, vm m, const double *p)
+{
+    return vw_plus(s, vw_load_in(m, p));
 }
 
 #endif
