@@ -8,6 +8,7 @@
 #include "conv2d_depthwise.h"
 #include "conv2d_native.h"
 #include "conv2d_passes.h"
+#include "conv2d_windows.h"
 #include "conv2d_winograd.h"
 
 typedef struct plan {
@@ -31,14 +32,15 @@ static const char *open(const km_args *args, void **out, const char *pass)
     plan *p = malloc(sizeof *p);
     if (!p)
         return "out of memory";
-    const km_kernel *const lists[] = {km_depth_native, km_conv_native, km_conv_native_weights,
-                                      km_conv_plain};
-    enum { PLAIN_LIST = 3 };
+    const km_kernel *const lists[] = {km_depth_native, km_conv_native, km_conv_windows,
+                                      km_conv_native_weights, km_conv_plain};
+    enum { PLAIN_LIST = 4 };
     const char *reason = open_one(p, km_conv_winograd, args, pass);
     if (reason && args->layout == KM_PLAIN)
         reason = open_one(p, km_conv_pointwise, args, pass);
     for (int i = 0; i <= PLAIN_LIST && reason; i++)
-        if (args->layout == KM_NATIVE || lists[i] == km_conv_native || i == PLAIN_LIST)
+        if (args->layout == KM_NATIVE || lists[i] == km_conv_native ||
+            lists[i] == km_conv_windows || i == PLAIN_LIST)
             reason = open_one(p, lists[i], args, pass);
     if (reason)
         free(p);

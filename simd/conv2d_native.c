@@ -246,11 +246,13 @@ static void set_sizes(plan *p, const km_conv_shape *c, int forward)
     p->unit = p->step = flat ? 1 : V;
 }
 
-/* The tiles over plain tensors fill the vectors with pixels, whatever the channels. */
+/* The tiles over plain tensors fill the vectors with pixels, whatever the channels. But they copy pixels a stride apart
+ * one by one, which blocks are spared. */
 static int is_for_plain(const km_conv_shape *c, int forward)
 {
-    const int64_t results = forward ? c->k : c->c;
-    return c->n == 0 || c->c == 0 || c->k == 0 || results * 4 < km_round_up(results, V) * 3;
+    const int64_t results = forward ? c->k : c->c, lanes = km_round_up(results, V);
+    const int quarters = c->w.stride > 1 ? 2 : 3;
+    return c->n == 0 || c->c == 0 || c->k == 0 || results * 4 < lanes * quarters;
 }
 
 static const char *open_pass(const km_args *args, void **out, int forward)

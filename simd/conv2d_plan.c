@@ -5,7 +5,7 @@
 
 #include "conv2d_direct.h"
 
-enum { TERMS = 256, COLUMNS = 512, SUMS = 65536 };
+enum { TERMS = 448, COLUMNS = 512, SUMS = 65536 };
 
 static void close_stage(km_conv_stage *s)
 {
