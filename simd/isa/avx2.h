@@ -314,7 +314,7 @@ KM_INLINE vf v_load_within(const float *p, int64_t from, int64_t to, vf other)
     return _mm256_blendv_ps(other, _mm256_maskload_ps(p, mask), _mm256_castsi256_ps(mask));
 }
 
-/* ---- masks, whole numbers, pairs, sums in double ---- */
+/* ---- masks, pairs ---- */
 
 typedef __m256i vi;
 typedef struct vw {
@@ -346,51 +346,6 @@ KM_INLINE vm v_or(vm a, vm b)
     return _mm256_or_ps(a, b);
 }
 
-KM_INLINE vi vi_load(const int32_t *p)
-{
-    return _mm256_loadu_si256((const __m256i *)p);
-}
-
-KM_INLINE vi vi_load_n(const int32_t *p, int64_t n)
-{
-    return _mm256_maskload_epi32(p, v_lanes(n));
-}
-
-KM_INLINE void vi_store(int32_t *p, vi a)
-{
-    _mm256_storeu_si256((__m256i *)p, a);
-}
-
-KM_INLINE void vi_store_n(int32_t *p, vi a, int64_t n)
-{
-    _mm256_maskstore_epi32(p, v_lanes(n), a);
-}
-
-KM_INLINE vi vi_set(int32_t a)
-{
-    return _mm256_set1_epi32(a);
-}
-
-KM_INLINE vi vi_bits(vf a)
-{
-    return _mm256_castps_si256(a);
-}
-
-KM_INLINE vi vi_add(vi a, vi b)
-{
-    return _mm256_add_epi32(a, b);
-}
-
-KM_INLINE vm vi_eq(vi a, vi b)
-{
-    return _mm256_castsi256_ps(_mm256_cmpeq_epi32(a, b));
-}
-
-KM_INLINE vi vi_select(vm m, vi yes, vi no)
-{
-    return _mm256_blendv_epi8(no, yes, _mm256_castps_si256(m));
-}
-
 /* Lanes 0 to 3 and 4 to 7 are shuffled apart: halves are put in order afterwards, or before. */
 KM_INLINE vf v_in_order(vf a)
 {
@@ -415,39 +370,6 @@ KM_INLINE vf v_zip_low(vf a, vf b)
 KM_INLINE vf v_zip_high(vf a, vf b)
 {
     return _mm256_permute2f128_ps(_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b), 0x31);
-}
-
-KM_INLINE vw vw_zero(void)
-{
-    return (vw){_mm256_setzero_pd(), _mm256_setzero_pd()};
-}
-
-KM_INLINE vw vw_add(vw s, vf a)
-{
-    s.low = _mm256_add_pd(s.low, _mm256_cvtps_pd(_mm256_castps256_ps128(a)));
-    s.high = _mm256_add_pd(s.high, _mm256_cvtps_pd(_mm256_extractf128_ps(a, 1)));
-    return s;
-}
-
-KM_INLINE vw vw_fma(vf a, vf b, vw c)
-{
-    c.low = _mm256_fmadd_pd(_mm256_cvtps_pd(_mm256_castps256_ps128(a)),
-                            _mm256_cvtps_pd(_mm256_castps256_ps128(b)), c.low);
-    c.high = _mm256_fmadd_pd(_mm256_cvtps_pd(_mm256_extractf128_ps(a, 1)),
-                             _mm256_cvtps_pd(_mm256_extractf128_ps(b, 1)), c.high);
-    return c;
-}
-
-KM_INLINE double vw_sum(vw s)
-{
-    const __m256d h = _mm256_add_pd(s.low, s.high);
-    const __m128d q = _mm_add_pd(_mm256_castpd256_pd128(h), _mm256_extractf128_pd(h, 1));
-    return _mm_cvtsd_f64(_mm_add_sd(q, _mm_unpackhi_pd(q, q)));
-}
-
-KM_INLINE vf vw_round(vw s)
-{
-    return _mm256_set_m128(_mm256_cvtpd_ps(s.high), _mm256_cvtpd_ps(s.low));
 }
 
 #include "avx2_bits.h"

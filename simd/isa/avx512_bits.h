@@ -4,6 +4,53 @@
 #ifndef KM_ISA_AVX512_BITS_H
 #define KM_ISA_AVX512_BITS_H
 
+/* ---- whole numbers ---- */
+
+KM_INLINE vi vi_load(const int32_t *p)
+{
+    return _mm512_loadu_si512(p);
+}
+
+KM_INLINE vi vi_load_n(const int32_t *p, int64_t n)
+{
+    return _mm512_maskz_loadu_epi32(v_lanes(n), p);
+}
+
+KM_INLINE void vi_store(int32_t *p, vi a)
+{
+    _mm512_storeu_si512(p, a);
+}
+
+KM_INLINE void vi_store_n(int32_t *p, vi a, int64_t n)
+{
+    _mm512_mask_storeu_epi32(p, v_lanes(n), a);
+}
+
+KM_INLINE vi vi_set(int32_t a)
+{
+    return _mm512_set1_epi32(a);
+}
+
+KM_INLINE vi vi_bits(vf a)
+{
+    return _mm512_castps_si512(a);
+}
+
+KM_INLINE vi vi_add(vi a, vi b)
+{
+    return _mm512_add_epi32(a, b);
+}
+
+KM_INLINE vm vi_eq(vi a, vi b)
+{
+    return _mm512_cmpeq_epi32_mask(a, b);
+}
+
+KM_INLINE vi vi_select(vm m, vi yes, vi no)
+{
+    return _mm512_mask_blend_epi32(m, no, yes);
+}
+
 /* ---- bits of whole numbers ---- */
 
 KM_INLINE vi vi_left(vi a, int n)
@@ -150,6 +197,38 @@ KM_INLINE void vq_words(const vq w[4], vi r[2])
 }
 
 /* ---- wide: V doubles ---- */
+
+KM_INLINE vw vw_zero(void)
+{
+    return (vw){_mm512_setzero_pd(), _mm512_setzero_pd()};
+}
+
+KM_INLINE vw vw_add(vw s, vf a)
+{
+    s.low = _mm512_add_pd(s.low, _mm512_cvtps_pd(_mm512_castps512_ps256(a)));
+    s.high = _mm512_add_pd(s.high, _mm512_cvtps_pd(_mm512_extractf32x8_ps(a, 1)));
+    return s;
+}
+
+KM_INLINE vw vw_fma(vf a, vf b, vw c)
+{
+    c.low = _mm512_fmadd_pd(_mm512_cvtps_pd(_mm512_castps512_ps256(a)),
+                            _mm512_cvtps_pd(_mm512_castps512_ps256(b)), c.low);
+    c.high = _mm512_fmadd_pd(_mm512_cvtps_pd(_mm512_extractf32x8_ps(a, 1)),
+                             _mm512_cvtps_pd(_mm512_extractf32x8_ps(b, 1)), c.high);
+    return c;
+}
+
+KM_INLINE double vw_sum(vw s)
+{
+    return _mm512_reduce_add_pd(_mm512_add_pd(s.low, s.high));
+}
+
+KM_INLINE vf vw_round(vw s)
+{
+    return _mm512_insertf32x8(_mm512_castps256_ps512(_mm512_cvtpd_ps(s.low)),
+                              _mm512_cvtpd_ps(s.high), 1);
+}
 
 KM_INLINE vw vw_set(double a)
 {

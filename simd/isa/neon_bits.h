@@ -4,6 +4,53 @@
 #ifndef KM_ISA_NEON_BITS_H
 #define KM_ISA_NEON_BITS_H
 
+/* ---- whole numbers ---- */
+
+KM_INLINE vi vi_load(const int32_t *p)
+{
+    return vld1q_s32(p);
+}
+
+KM_INLINE vi vi_load_n(const int32_t *p, int64_t n)
+{
+    return vreinterpretq_s32_f32(v_load_n((const float *)p, n));
+}
+
+KM_INLINE void vi_store(int32_t *p, vi a)
+{
+    vst1q_s32(p, a);
+}
+
+KM_INLINE void vi_store_n(int32_t *p, vi a, int64_t n)
+{
+    v_store_n((float *)p, vreinterpretq_f32_s32(a), n);
+}
+
+KM_INLINE vi vi_set(int32_t a)
+{
+    return vdupq_n_s32(a);
+}
+
+KM_INLINE vi vi_bits(vf a)
+{
+    return vreinterpretq_s32_f32(a);
+}
+
+KM_INLINE vi vi_add(vi a, vi b)
+{
+    return vaddq_s32(a, b);
+}
+
+KM_INLINE vm vi_eq(vi a, vi b)
+{
+    return vceqq_s32(a, b);
+}
+
+KM_INLINE vi vi_select(vm m, vi yes, vi no)
+{
+    return vbslq_s32(m, yes, no);
+}
+
 /* ---- bits of whole numbers ---- */
 
 KM_INLINE vi vi_left(vi a, int n)
@@ -156,6 +203,35 @@ KM_INLINE void vq_words(const vq w[4], vi r[2])
 }
 
 /* ---- wide: V doubles ---- */
+
+KM_INLINE vw vw_zero(void)
+{
+    return (vw){vdupq_n_f64(0), vdupq_n_f64(0)};
+}
+
+KM_INLINE vw vw_add(vw s, vf a)
+{
+    s.low = vaddq_f64(s.low, vcvt_f64_f32(vget_low_f32(a)));
+    s.high = vaddq_f64(s.high, vcvt_high_f64_f32(a));
+    return s;
+}
+
+KM_INLINE vw vw_fma(vf a, vf b, vw c)
+{
+    c.low = vfmaq_f64(c.low, vcvt_f64_f32(vget_low_f32(a)), vcvt_f64_f32(vget_low_f32(b)));
+    c.high = vfmaq_f64(c.high, vcvt_high_f64_f32(a), vcvt_high_f64_f32(b));
+    return c;
+}
+
+KM_INLINE double vw_sum(vw s)
+{
+    return vaddvq_f64(vaddq_f64(s.low, s.high));
+}
+
+KM_INLINE vf vw_round(vw s)
+{
+    return vcvt_high_f32_f64(vcvt_f32_f64(s.low), s.high);
+}
 
 KM_INLINE vw vw_set(double a)
 {
