@@ -37,6 +37,17 @@ typedef struct km_conv_shape {
 
 km_conv_shape km_conv_shape_of(const km_case *c);
 
+/* Of `count` floats, and what follows up to a whole vector. */
+static inline int km_conv_has_nan(const float *from, int64_t count)
+{
+    for (int64_t i = 0; i < count; i += V) {
+        const vf a = v_load(from + i);
+        if (v_any(v_unordered(a, a)))
+            return 1;
+    }
+    return 0;
+}
+
 /* ---- taps along an axis ---- */
 
 typedef struct km_conv_taps {

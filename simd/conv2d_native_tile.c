@@ -1,5 +1,6 @@
 /* conv2d_native_tile.c: see the header. SPDX-License-Identifier: Apache-2.0 */
 #include "conv2d_native_tile.h"
+#include "tile_step.h"
 
 /* AHEAD: floats of weights between what is multiplied and what is fetched from L2. */
 enum { LINE = 16, AHEAD = 16 * TILE_COLUMNS };
@@ -17,20 +18,10 @@ KM_INLINE void expect_results(const km_conv_pixels *t, int vectors, int rows)
 /* One channel of all pixels by its weights. */
 KM_INLINE void multiply(vf *sum, const float *x, int step, const float *w, int vectors, int rows)
 {
-    vf wv[TILE_VECTORS];
-#pragma GCC unroll 4
-    for (int v = 0; v < vectors; v++)
-        wv[v] = v_load(w + v * V);
 #pragma GCC unroll 4
     for (int v = 0; v < vectors * V; v += LINE)
         __builtin_prefetch(w + AHEAD + v);
-#pragma GCC unroll 16
-    for (int i = 0; i < rows; i++) {
-        const vf xi = v_set(x[i * step]);
-#pragma GCC unroll 4
-        for (int v = 0; v < vectors; v++)
-            sum[i * vectors + v] = v_fma(xi, wv[v], sum[i * vectors + v]);
-    }
+    km_tile_step(sum, x, step, w, vectors, rows);
 }
 
 KM_INLINE void sum_blocked(const km_conv_pixels *t, vf *sum, int vectors, int rows)

@@ -156,16 +156,6 @@ static float true_sum(const job *whole, const km_conv_blocked *xs, const km_conv
     return sum;
 }
 
-static int has_nan(const float *from, int64_t count)
-{
-    for (int64_t i = 0; i < count; i += V) {
-        const vf a = v_load(from + i);
-        if (v_any(v_unordered(a, a)))
-            return 1;
-    }
-    return 0;
-}
-
 /* Of a unit. */
 static void mend_unit(const job *j, int64_t group, int64_t block, int64_t number)
 {
@@ -176,7 +166,7 @@ static void mend_unit(const job *j, int64_t group, int64_t block, int64_t number
     const km_conv_blocked x = blocked_of(p, KM_X), g = blocked_of(p, KM_GRAD_Y);
     float *sums =
         j->grad + (group * all * p->shape.c + from * p->shape.c + block * V * vectors) * taps * V;
-    if (!has_nan(sums, taps * channels * lanes))
+    if (!km_conv_has_nan(sums, taps * channels * lanes))
         return;
     for (int64_t i = 0; i < taps * channels * lanes; i++) {
         const int64_t tap_of = i / lanes / channels, k = from * V + i % lanes;

@@ -4,6 +4,7 @@
 #define KM_CONV2D_TILE_H
 
 #include "conv2d.h"
+#include "tile_step.h"
 
 typedef struct km_conv_tile {
     const float *a; /* term p of row i at a[p * rows + i] */
@@ -21,20 +22,8 @@ KM_INLINE void km_conv_tile_run(const km_conv_tile *t, int vectors, int rows)
 #pragma GCC unroll 32
     for (int i = 0; i < rows * vectors; i++)
         sum[i] = v_set(0);
-    for (int64_t p = 0; p < t->terms; p++, a += rows) {
-        const float *b = t->b + t->offset[p];
-        vf bv[TILE_VECTORS];
-#pragma GCC unroll 4
-        for (int v = 0; v < vectors; v++)
-            bv[v] = v_load(b + v * V);
-#pragma GCC unroll 16
-        for (int i = 0; i < rows; i++) {
-            const vf ai = v_set(a[i]);
-#pragma GCC unroll 4
-            for (int v = 0; v < vectors; v++)
-                sum[i * vectors + v] = v_fma(ai, bv[v], sum[i * vectors + v]);
-        }
-    }
+    for (int64_t p = 0; p < t->terms; p++, a += rows)
+        km_tile_step(sum, a, 1, t->b + t->offset[p], vectors, rows);
     float *c = t->c;
 #pragma GCC unroll 16
     for (int i = 0; i < rows; i++, c += TILE_COLUMNS)

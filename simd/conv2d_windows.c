@@ -228,22 +228,12 @@ static int64_t columns_of(const plan *p)
     return p->wide ? p->size : p->shape.k;
 }
 
-static int has_nan(const float *from, int64_t count)
-{
-    for (int64_t i = 0; i < count; i += V) {
-        const vf a = v_load(from + i);
-        if (v_any(v_unordered(a, a)))
-            return 1;
-    }
-    return 0;
-}
-
 static void mend(const job *j, const unit *u)
 {
     const plan *p = j->p;
     float *sums = sums_of(j, u);
     for (int64_t row = p->tile[u->tile]; row < p->tile[u->tile + 1]; row++, sums += p->step)
-        for (int64_t i = 0; i < columns_of(p) && has_nan(sums, p->step); i++)
+        for (int64_t i = 0; i < columns_of(p) && km_conv_has_nan(sums, p->step); i++)
             if (isnan(sums[i])) {
                 const tap t = tap_of(p, u, row, i);
                 sums[i] = true_sum(j, &t);

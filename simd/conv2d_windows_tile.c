@@ -1,20 +1,6 @@
 /* conv2d_windows_tile.c: see the header. SPDX-License-Identifier: Apache-2.0 */
 #include "conv2d_windows.h"
-
-KM_INLINE void multiply(vf *sum, const float *a, const float *b, int vectors, int rows)
-{
-    vf bv[TILE_VECTORS];
-#pragma GCC unroll 4
-    for (int v = 0; v < vectors; v++)
-        bv[v] = v_load(b + v * V);
-#pragma GCC unroll 16
-    for (int i = 0; i < rows; i++) {
-        const vf ai = v_set(a[i]);
-#pragma GCC unroll 4
-        for (int v = 0; v < vectors; v++)
-            sum[i * vectors + v] = v_fma(ai, bv[v], sum[i * vectors + v]);
-    }
-}
+#include "tile_step.h"
 
 KM_INLINE void tile_run(const km_conv_windows_sums *t, int vectors, int rows)
 {
@@ -28,7 +14,7 @@ KM_INLINE void tile_run(const km_conv_windows_sums *t, int vectors, int rows)
             const float *a = t->a + n * t->a_image + r * t->a_row;
             const float *b = t->b + n * t->b_image + r * t->b_row;
             for (int64_t left = t->columns; left > 0; left--, a += a_column, b += b_column)
-                multiply(sum, a, b, vectors, rows);
+                km_tile_step(sum, a, 1, b, vectors, rows);
         }
     float *to = t->sums;
 #pragma GCC unroll 16

@@ -2,6 +2,7 @@
  * broadcast, by vectors of result channels. Each sum is formed channel by channel in order.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "conv2d_winograd.h"
+#include "tile_step.h"
 
 KM_INLINE void store(const km_wino_tile *t, const vf *sum, int vectors, int rows)
 {
@@ -23,19 +24,8 @@ KM_INLINE void run(const km_wino_tile *t, int vectors, int rows)
         sum[i] = v_set(0);
     for (int64_t left = t->channels; left > 0; left -= V, block += rows * V) {
         const float *end = block + (left < V ? left : V);
-        for (const float *x = block; x < end; x++, u += vectors * V) {
-            vf uv[TILE_VECTORS];
-#pragma GCC unroll 4
-            for (int v = 0; v < vectors; v++)
-                uv[v] = v_load(u + v * V);
-#pragma GCC unroll 16
-            for (int i = 0; i < rows; i++) {
-                const vf xi = v_set(x[i * V]);
-#pragma GCC unroll 4
-                for (int v = 0; v < vectors; v++)
-                    sum[i * vectors + v] = v_fma(xi, uv[v], sum[i * vectors + v]);
-            }
-        }
+        for (const float *x = block; x < end; x++, u += vectors * V)
+            km_tile_step(sum, x, V, u, vectors, rows);
     }
     store(t, sum, vectors, rows);
 }
