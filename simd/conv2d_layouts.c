@@ -1,6 +1,4 @@
-/* conv2d_layouts.c: the kernels of conv2d, each the one over blocked tensors where the plan is to choose the layout
- * and that one takes the case, else the one over plain tensors. Forward and backward_data over blocked tensors
- * take plain ones, too: they copy them as blocks. 1x1 over plain tensors has its own.
+/* conv2d_layouts.c: which of the ways to convolve computes a case, by pass, layout and shape.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +13,20 @@ typedef struct plan {
     const km_kernel *kernel;
     void *plan; /* that kernel's */
 } plan;
+
+/* The first that has the pass and takes the case computes it; the last one takes all. */
+static const struct engine {
+    const km_kernel *list;
+    int plain, native; /* layouts of the caller's tensors that it is asked for */
+} engines[] = {
+    {km_conv_winograd, 1, 1},       /* what asks for it */
+    {km_conv_pointwise, 1, 0},      /* 1x1 */
+    {km_depth_native, 0, 1},        /* groups of one channel */
+    {km_conv_native, 1, 1},         /* forward, backward_data */
+    {km_conv_windows, 1, 1},        /* backward_weights of few, odd or grouped channels */
+    {km_conv_native_weights, 0, 1}, /* and of whole blocks */
+    {km_conv_plain, 1, 1},          /* anything */
+};
 
 static const char *open_one(plan *p, const km_kernel *list, const km_args *args, const char *pass)
 {
@@ -32,16 +44,10 @@ static const char *open(const km_args *args, void **out, const char *pass)
     plan *p = malloc(sizeof *p);
     if (!p)
         return "out of memory";
-    const km_kernel *const lists[] = {km_depth_native, km_conv_native, km_conv_windows,
-                                      km_conv_native_weights, km_conv_plain};
-    enum { PLAIN_LIST = 4 };
-    const char *reason = open_one(p, km_conv_winograd, args, pass);
-    if (reason && args->layout == KM_PLAIN)
-        reason = open_one(p, km_conv_pointwise, args, pass);
-    for (int i = 0; i <= PLAIN_LIST && reason; i++)
-        if (args->layout == KM_NATIVE || lists[i] == km_conv_native ||
-            lists[i] == km_conv_windows || i == PLAIN_LIST)
-            reason = open_one(p, lists[i], args, pass);
+    const char *reason = "no such kernel";
+    for (size_t i = 0; i < sizeof engines / sizeof *engines && reason; i++)
+        if (args->layout == KM_NATIVE ? engines[i].native : engines[i].plain)
+            reason = open_one(p, engines[i].list, args, pass);
     if (reason)
         free(p);
     else
