@@ -11,11 +11,11 @@
 typedef struct km_gemm {
     int64_t m, n, k; /* c is m x n, of k terms; each may be 0 */
     int64_t lda, ldb, ldc;
-    int a_along_k;   /* element (i, p) at a[i * lda + p]; else at a[p * lda + i] */
-    int b_along_k;   /* element (p, j) at b[j * ldb + p]; else at b[p * ldb + j] */
-    int b_packed;    /* b is what km_gemm_pack made */
-    int bias_by_row; /* bias: m floats, one for each row; else n, one for each column */
-    int parts;       /* that km_gemm_run will be asked for */
+    int a_along_k; /* element (i, p) at a[i * lda + p]; else at a[p * lda + i] */
+    int b_along_k; /* element (p, j) at b[j * ldb + p]; else at b[p * ldb + j] */
+    int b_packed;  /* b is what km_gemm_pack made */
+    int bias_by_row; /* bias: m floats, one for each row; else n, one for each column. Not where b lies along k */
+    int parts; /* that km_gemm_run will be asked for */
     /* the plan */
     int turned;             /* a is transposed, and c comes out transposed */
     int dot;                /* lanes run along k */
