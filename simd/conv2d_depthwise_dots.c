@@ -95,9 +95,11 @@ typedef void (*tile_fn)(const tile *, float *);
     TILE(taps, wide, 1, 1)                                                                         \
     TILE(taps, wide, 1, 7) TILE(taps, wide, 2, 1) TILE(taps, wide, 2, 7)
 TILES(3, 1)
+TILES(3, 2)
 TILES(3, 3)
 TILES(5, 1)
 TILES(5, 2)
+TILES(5, 3)
 #define ENTRY(taps, wide)                                                                          \
     {                                                                                              \
         {tile_##taps##wide##11, tile_##taps##wide##17},                                            \
@@ -105,9 +107,9 @@ TILES(5, 2)
             tile_##taps##wide##21, tile_##taps##wide##27                                           \
         }                                                                                          \
     }
-/* By rows of taps; one column of taps or as many as registers are for; step; one row or ROWS. */
-static const tile_fn threes[2][2][2] = {ENTRY(3, 1), ENTRY(3, 3)};
-static const tile_fn fives[2][2][2] = {ENTRY(5, 1), ENTRY(5, 2)};
+/* By columns of taps; step; one row or ROWS. */
+static const tile_fn threes[WIDE][2][2] = {ENTRY(3, 1), ENTRY(3, 2), ENTRY(3, 3)};
+static const tile_fn fives[WIDE][2][2] = {ENTRY(5, 1), ENTRY(5, 2), ENTRY(5, 3)};
 
 /* ---- planes ---- */
 
@@ -117,20 +119,33 @@ static void add_band(const plan *p, const float *x, const float *g, int64_t i, i
 {
     const km_depth_stage *s = p->depth.stage;
     const int64_t at = s->h.place[0] + i * s->h.step, taps = s->h.count;
-    const int64_t wide = taps == 3 ? 3 : 2;
+    const int64_t wide = taps * WIDE <= TILE_SUMS - ROWS ? WIDE : taps == 3 ? 3 : 2;
+    const int64_t tiles = km_ceil_div(s->w.count, wide);
     const tile_fn(*fns)[2][2] = taps == 3 ? threes : fives;
     tile t = {.w = &s->w, .x = x + at * s->w.in, .g = g + i * s->w.out, .x_row = s->w.in};
     t.low = (int)km_max64(0, -at);
     t.high = (int)km_min64(s->h.in - at, (rows - 1) * s->h.step + taps);
     t.strip = s->strip;
     t.strips_end = s->strips_end;
-    for (int64_t c = 0; c < s->w.count;) {
-        const int many = s->w.count - c >= wide;
+    for (int64_t u = 0, c = 0; u < tiles; u++) {
+        const int64_t end = s->w.count * (u + 1) / tiles;
         t.place = s->w.place + c;
         t.lanes = p->lanes + c;
-        fns[many][s->h.step - 1][rows == ROWS](&t, total + c * taps * V);
-        c += many ? wide : 1;
+        fns[end - c - 1][s->h.step - 1][rows == ROWS](&t, total + c * taps * V);
+        c = end;
     }
+}
+
+/* The sums of V vectors or less: in order, whatever their number. */
+static void add_lanes(const float *total, int64_t count, double *sum)
+{
+    float sums[V];
+    vf a[V];
+    for (int64_t i = 0; i < V; i++)
+        a[i] = i < count ? v_load(total + i * V) : v_set(0);
+    v_store(sums, v_sums(a));
+    for (int64_t i = 0; i < count; i++)
+        sum[i] += sums[i];
 }
 
 static void add_plane(const plan *p, const float *x, const float *g, float *total, double *sum)
@@ -143,8 +158,8 @@ static void add_plane(const plan *p, const float *x, const float *g, float *tota
         add_band(p, x, g, i, ROWS, total);
     for (; i < s->h.out; i++)
         add_band(p, x, g, i, 1, total);
-    for (int64_t t = 0; t < all; t++)
-        sum[t] += v_sum(v_load(total + t * V));
+    for (int64_t t = 0; t < all; t += V)
+        add_lanes(total + t * V, km_min64(V, all - t), sum + t);
 }
 
 static void run_channel(const plan *p, const km_args *args, int64_t channel, float *total)

@@ -12,7 +12,6 @@ typedef struct plan {
     km_depth_plan depth;
     km_slot result;
     int64_t blocks, parts;
-    float *sums; /* of a part: V for each tap */
 } plan;
 
 static int64_t taps_of(const plan *p)
@@ -51,18 +50,17 @@ static void data_plane(const plan *p, const km_args *args, int64_t n, int64_t bl
 }
 
 /* Sums of an image in float, those of the images in order. */
-static void weights_plane(const plan *p, const km_args *args, int64_t block, int64_t k, float *sums)
+static void weights_plane(const plan *p, const km_args *args, int64_t block, int64_t k)
 {
     const km_conv_shape *s = &p->shape;
     const int64_t in = s->h.in * s->w.in * V, out = s->h.out * s->w.out * V, taps = taps_of(p);
+    float *sums = (float *)args->slot[KM_GRAD_WEIGHT].data + (block * s->k + k) * taps * V;
     memset(sums, 0, (size_t)(taps * V) * sizeof *sums);
     for (int64_t n = 0; n < s->n; n++)
         km_depth_sum(&p->depth, (const float *)args->slot[KM_X].data + (n * p->blocks + block) * in,
                      (const float *)args->slot[KM_GRAD_Y].data +
                          ((n * p->blocks + block) * s->k + k) * out,
                      sums);
-    memcpy((float *)args->slot[KM_GRAD_WEIGHT].data + (block * s->k + k) * taps * V, sums,
-           (size_t)(taps * V) * sizeof *sums);
 }
 
 /* Units: channels of a group, in blocks, in images; of gradients of weights, of all images. */
@@ -80,7 +78,7 @@ static void run_part(const km_args *args, int phase, int part)
         else if (p->result == KM_GRAD_X)
             data_plane(p, args, n, block);
         else
-            weights_plane(p, args, block, k, p->sums + part * taps_of(p) * V);
+            weights_plane(p, args, block, k);
         if (++k < channels)
             continue;
         k = 0;
@@ -166,7 +164,6 @@ static void close(void *plan_)
     if (!p)
         return;
     km_depth_close(&p->depth);
-    free(p->sums);
     free(p);
 }
 
@@ -174,11 +171,7 @@ static int open_plan(plan *p, const km_args *args)
 {
     p->blocks = km_ceil_div(p->shape.groups, V);
     p->parts = km_max64(1, args->threads);
-    if (km_depth_open(&p->depth, &p->shape, p->result == KM_GRAD_X))
-        return -1;
-    const size_t bytes = (size_t)(p->parts * taps_of(p) * V) * sizeof *p->sums;
-    p->sums = p->result == KM_GRAD_WEIGHT ? aligned_alloc(V * sizeof(float), bytes) : NULL;
-    return p->result == KM_GRAD_WEIGHT && !p->sums ? -1 : 0;
+    return km_depth_open(&p->depth, &p->shape, p->result == KM_GRAD_X);
 }
 
 /* Plain tensors fill the vectors with pixels, however few groups there are. */
@@ -207,10 +200,8 @@ static const char *open(const km_args *args, void **out, km_slot result)
 
 static void describe(const void *plan_, km_kernel_info *info)
 {
-    const plan *p = plan_;
+    (void)plan_;
     strcpy(info->impl, "depthwise, blocked groups");
-    info->workspace_bytes =
-        p->sums ? p->parts * taps_of(p) * V * (int64_t)sizeof *p->sums : (int64_t)0;
 }
 
 #define OPEN(pass, result)                                                                         \

@@ -1,6 +1,6 @@
 /* conv2d_native.c: forward and backward_data of blocked tensors by register tiles of pixels by channels.
  *
- * Stages as in conv2d_direct.c: a residue of the stride is a convolution of its own. Rows of the source are copied
+ * Stages as in conv2d_strips.c: a residue of the stride is a convolution of its own. Rows of the source are copied
  * with their padding, of strides each residue by itself, so that no tile looks at edges or strides; 1x1 convolutions
  * read the source itself. Tiles are of pixels of one row where rows are long; else each column of taps has its own
  * copy, in which all pixels are neighbours. Sums of a chunk of channels are added to the result in place. Sources of

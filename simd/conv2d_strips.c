@@ -59,7 +59,7 @@ static void run_tile(const job *j, km_conv_strips_tile *t, const km_conv_strips 
 {
     const int64_t tiles = km_ceil_div(strips->count, km_conv_strips_wide(rows)), cuts = j->p->cuts;
     const int64_t first = tiles * j->cut / cuts, last = tiles * (j->cut + 1) / cuts;
-    for (int64_t i = first, from = strips->count * first / tiles; i < last; i++) {
+    for (int64_t i = first, from = tiles ? strips->count * first / tiles : 0; i < last; i++) {
         const int64_t end = strips->count * (i + 1) / tiles;
         t->strip = strips->strip + from;
         t->inside = strips->inside ? strips->inside + from * t->step : NULL;
@@ -125,8 +125,11 @@ static void run_unit(job *j, const km_args *args)
         p->packed + s->weights + j->group * km_conv_strips_terms(s, p->sources) * p->results;
     j->bias =
         bias->count && p->result == KM_Y ? (const float *)bias->data + j->group * p->results : NULL;
-    for (int64_t c = 0; c < p->sources; c += s->chunk)
+    int64_t c = 0;
+    do { /* once even without a source: there may be a bias */
         run_chunk(j, &b, c, km_min64(s->chunk, p->sources - c));
+        c += s->chunk;
+    } while (c < p->sources);
 }
 
 /* Blocks are neighbours, then groups, then images. */

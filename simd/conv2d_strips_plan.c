@@ -118,6 +118,12 @@ static int open_strips(km_conv_strips *to, const stage *s, int64_t rows, int64_t
 
 /* ---- the source itself ---- */
 
+static int is_inside(const km_conv_taps *t, int64_t result, int64_t tap)
+{
+    const int64_t at = result * t->step + t->place[tap];
+    return at >= 0 && at < t->in;
+}
+
 /* Sets the lanes of a strip whose operand for a tap is inside, in one vector, or of every other lane in two; returns
  * whether there are any. */
 static int find_inside(const stage *s, const km_conv_strips *strips, const km_conv_strip *strip,
@@ -126,14 +132,20 @@ static int find_inside(const stage *s, const km_conv_strips *strips, const km_co
     const int64_t step = s->w.step;
     float lanes[2 * V] = {0};
     int any = 0;
-    for (const km_conv_piece *p = strips->piece + strip->from; p < strips->piece + strip->end; p++)
+    for (const km_conv_piece *p = strips->piece + strip->from; p < strips->piece + strip->end;
+         p++) {
+        const int64_t at = p->to + p->from * s->to_column;
+        int64_t row = at / s->to_row, column = at % s->to_row / s->to_column;
         for (int64_t lane = p->from; lane < p->end; lane++) {
-            const int64_t at = p->to + lane * s->to_column;
-            const int64_t row = at / s->to_row * s->h.step + s->h.place[i],
-                          column = at % s->to_row / s->to_column * step + s->w.place[j];
-            lanes[lane * step] = row >= 0 && row < s->h.in && column >= 0 && column < s->w.in;
-            any |= lanes[lane * step] > 0;
+            const int inside = is_inside(&s->h, row, i) && is_inside(&s->w, column, j);
+            lanes[lane * step] = (float)inside;
+            any |= inside;
+            if (++column == s->w.out) {
+                column = 0;
+                row++;
+            }
         }
+    }
     for (int64_t k = 0; k < step; k++)
         to[k] = v_gt(v_load(lanes + k * V), v_set(0));
     return any;
@@ -168,7 +180,7 @@ static int open_masked(const plan *p, stage *s)
 {
     s->rows = s->h.out;
     s->blocks = 1;
-    s->chunk = p->sources;
+    s->chunk = km_max64(1, p->sources);
     for (int64_t i = 0; i < s->h.count; i++)
         for (int64_t j = 0; j < s->w.count; j++)
             s->offset[i * s->w.count + j] = s->h.place[i] * s->w.in + s->w.place[j];
@@ -212,11 +224,12 @@ static int open_inside(stage *s)
 static void cut(const plan *p, stage *s)
 {
     const int64_t row = km_max64(1, s->h.copies * s->w.copies) * km_conv_width(&s->w);
-    const int64_t rows = km_max64(LEAST, COPIED / (p->sources * row) - s->h.extra);
+    const int64_t sources = km_max64(1, p->sources);
+    const int64_t rows = km_max64(LEAST, COPIED / (sources * row) - s->h.extra);
     s->blocks = km_ceil_div(s->h.out, rows);
-    s->rows = km_ceil_div(s->h.out, s->blocks);
+    s->rows = km_ceil_div(s->h.out, km_max64(1, s->blocks));
     s->chunk = km_max64(1, 2 * COPIED / ((s->rows + s->h.extra) * row));
-    s->chunk = km_ceil_div(p->sources, km_ceil_div(p->sources, s->chunk));
+    s->chunk = km_ceil_div(sources, km_ceil_div(sources, s->chunk));
 }
 
 static int open_copied(plan *p, stage *s)
@@ -257,7 +270,9 @@ static int open_work(plan *p)
     if (!p->packed)
         return -1;
     p->works = p->packed + packed;
-    p->cuts = p->parts > 1 ? km_ceil_div(2 * p->parts, p->shape.n * p->shape.groups) : 1;
+    p->cuts = 1;
+    if (p->parts > 1)
+        p->cuts = km_ceil_div(2 * p->parts, km_max64(1, p->shape.n * p->shape.groups));
     memset(p->packed, 0,
            (size_t)p->floats *
                sizeof(float)); /* what a strip reads beyond a copy must not be slow */
@@ -285,8 +300,6 @@ static const char *open(const km_args *args, km_slot result, void **out)
     const km_conv_shape s = km_conv_shape_of(args->params);
     const int64_t rows = forward ? 1 : km_min64(s.h.stride, s.h.in);
     const int64_t columns = forward ? 1 : km_min64(s.w.stride, s.w.in);
-    if (s.n == 0 || s.c == 0 || s.k == 0)
-        return "no results";
     plan *p = calloc(1, sizeof *p + (size_t)(rows * columns) * sizeof *p->stage);
     int failed = !p;
     if (p) {
@@ -312,4 +325,4 @@ static void describe(const void *plan_, km_kernel_info *info)
     info->workspace_bytes = p->floats * (int64_t)sizeof *p->packed;
 }
 
-const km_conv_algorithm km_conv_strips_of = {open, km_conv_strips_part, close, describe, 2};
+const km_conv_algorithm km_conv_few = {open, km_conv_strips_part, close, describe, 2};
