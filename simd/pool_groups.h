@@ -1,5 +1,5 @@
-/* pool_groups.h: maxima of native tensors, rows of windows at a time: the best of a row of taps stays in registers for
- * all windows that share the row, and neighbours share the best of two rows. A NaN is looked for in what is loaded
+/* pool_groups.h: maxima of native tensors over the usual windows. Of 3x3, rows of windows at a time: the best of a row of taps
+ * stays in registers for all windows that share the row, and neighbours share the best of two rows. A NaN is looked for in what is loaded
  * anyway; where there was one, the form that lets the first NaN win goes over the same windows.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KM_POOL_GROUPS_H
@@ -119,17 +119,17 @@ static inline int64_t km_whole(const km_pool *p, int64_t i, int64_t most)
 
 /* As many rows of windows as there are, of those that can be taken at once: how many. */
 KM_INLINE int64_t km_max_group(const km_pool *p, const float *x, float *y, uint8_t *tap, int64_t i,
-                               int64_t kernel, int64_t stride)
+                               int64_t stride)
 {
     const int64_t lead = p->lead[0][i], rows = p->rows[i].count;
-    const int64_t most = kernel == 2 ? 1 : stride == 1 ? KM_GROUP : 2;
-    const int64_t whole = km_whole(p, i, most), count = whole == 3 ? 2 : whole > 1 ? whole : 1;
+    const int64_t most = stride == 1 ? KM_GROUP : 2, whole = km_whole(p, i, most);
+    const int64_t count = whole == 3 ? 2 : whole > 1 ? whole : 1;
     int nan;
-    if (most == KM_GROUP && count == KM_GROUP)
-        nan = km_group_rows(p, x, lead, y, tap, KM_GROUP, kernel, stride);
-    else if (most > 1 && count == 2)
-        nan = km_group_rows(p, x, lead, y, tap, 2, kernel, stride);
-    else if (kernel == 3 && rows == 3)
+    if (stride == 1 && count == KM_GROUP)
+        nan = km_group_rows(p, x, lead, y, tap, KM_GROUP, 3, stride);
+    else if (count == 2)
+        nan = km_group_rows(p, x, lead, y, tap, 2, 3, stride);
+    else if (rows == 3)
         nan = km_group_rows(p, x, lead, y, tap, 1, 3, stride);
     else if (rows == 2)
         nan = km_group_rows(p, x, lead, y, tap, 1, 2, stride);
@@ -143,18 +143,59 @@ KM_INLINE int64_t km_max_group(const km_pool *p, const float *x, float *y, uint8
 
 /* One block of channels. */
 KM_INLINE void km_max_grouped(const km_pool *p, const float *x, float *y, uint8_t *tap,
-                              int64_t kernel, int64_t stride)
+                              int64_t stride)
 {
     const int64_t line = p->w.out * V, row = p->w.in * V;
     for (int64_t i = 0, count; i < p->h.out; i += count)
-        count = km_max_group(p, x + p->rows[i].from * row, y + i * line, tap + i * line, i, kernel,
-                             stride);
+        count = km_max_group(p, x + p->rows[i].from * row, y + i * line, tap + i * line, i, stride);
 }
 
-static inline int km_is_grouped(const km_pool *p, int64_t kernel, int64_t stride)
+/* Windows of 3x3. */
+static inline int km_is_grouped(const km_pool *p, int64_t stride)
 {
-    return p->h.kernel == kernel && p->w.kernel == kernel && p->h.stride == stride &&
-           p->w.stride == stride && p->h.dilation == 1 && p->w.dilation == 1;
+    return p->h.kernel == 3 && p->w.kernel == 3 && p->h.stride == stride && p->w.stride == stride &&
+           p->h.dilation == 1 && p->w.dilation == 1;
+}
+
+/* ---- windows of 2x2 side by side ---- */
+
+KM_INLINE vm km_max_pairs_row(const float *top, const float *low, int64_t n, const vb number[4],
+                              float *y, uint8_t *tap, vm nan)
+{
+    for (int64_t j = 0; j < n; j++, top += 2 * V, low += 2 * V, y += V, tap += V) {
+        const vf a = v_load(top), b = v_load(top + V), c = v_load(low), d = v_load(low + V);
+        const vf ab = v_max(b, a), cd = v_max(d, c);
+        const vb first = vb_select(v_gt(b, a), number[1], number[0]);
+        const vb second = vb_select(v_gt(d, c), number[3], number[2]);
+        nan = v_or(nan, v_or(v_unordered(a, b), v_unordered(c, d)));
+        v_store(y, v_max(cd, ab));
+        vb_store(tap, vb_select(v_gt(cd, ab), second, first));
+    }
+    return nan;
+}
+
+/* One block of channels. */
+static inline void km_max_of_pairs(const km_pool *p, const float *x, float *y, uint8_t *tap)
+{
+    const int64_t out = p->w.out, rows = p->h.out, row = p->w.in * V;
+    const vb number[4] = {vb_set(p->four[0]), vb_set(p->four[1]), vb_set(p->four[2]),
+                          vb_set(p->four[3])};
+    vm nan = v_unordered(v_set(0), v_set(0));
+    for (int64_t i = 0; i < rows; i++) {
+        const float *top = x + 2 * i * row;
+        nan =
+            km_max_pairs_row(top, top + row, out, number, y + i * out * V, tap + i * out * V, nan);
+    }
+    for (int64_t i = 0; v_any(nan) && i < rows; i++)
+        km_win_row(p, x + 2 * i * row, 0, 2, y + i * out * V, tap + i * out * V, 1);
+}
+
+/* No window is cut at an edge. */
+static inline int km_are_pairs(const km_pool *p)
+{
+    return p->h.kernel == 2 && p->w.kernel == 2 && p->h.stride == 2 && p->w.stride == 2 &&
+           !p->h.pad && !p->w.pad && p->h.dilation == 1 && p->w.dilation == 1 &&
+           p->h.in >= 2 * p->h.out && p->w.in >= 2 * p->w.out;
 }
 
 #endif

@@ -116,12 +116,12 @@ static inline void km_max_block(const km_pool *p, const km_args *args, int64_t b
         km_won_apart(p, smaller, taps, larger, p->h.kernel, p->w.kernel);
     else if (p->backward)
         km_won(p, smaller, taps, larger, (double *)p->scratch + part * p->all / 2);
-    else if (km_is_grouped(p, 2, 2))
-        km_max_grouped(p, larger, smaller, taps, 2, 2);
-    else if (km_is_grouped(p, 3, 1))
-        km_max_grouped(p, larger, smaller, taps, 3, 1);
-    else if (km_is_grouped(p, 3, 2))
-        km_max_grouped(p, larger, smaller, taps, 3, 2);
+    else if (km_are_pairs(p))
+        km_max_of_pairs(p, larger, smaller, taps);
+    else if (km_is_grouped(p, 1))
+        km_max_grouped(p, larger, smaller, taps, 1);
+    else if (km_is_grouped(p, 2))
+        km_max_grouped(p, larger, smaller, taps, 2);
     else if (p->ring)
         km_max_shared(p, larger, smaller, taps, km_kept_of(p, part));
     else
