@@ -13,7 +13,7 @@
 #include "verify/bed.h"
 #include "verify/isolate.h"
 
-static const double timeout_seconds = 1800, long_ns = 1e8;
+static const double timeout_seconds = 1800, long_ns = 1e8, long_oracle_flops = 4e9;
 enum { WARM_UP = 2 };
 
 /* A backend under the clock. */
@@ -28,9 +28,10 @@ typedef struct race {
     const km_suite_options *options;
     const km_work *work;
     contender *contenders;
-    km_timed *timed;
-    double *ns;
     size_t count;
+    km_timed *timed; /* those that are quick enough */
+    double *ns;
+    size_t timed_count;
     km_error *error; /* in shared memory */
 } race;
 
@@ -63,11 +64,13 @@ static double least_ns(contender *c, int64_t calls, double enough)
 }
 
 /* How many calls last at least min_ns, by doubling, in `timed`; and whether a call precedes each sample, so that it
- * starts with the caches and threads of its own. The first calls warm up; long ones need no other. */
-static void calibrate(contender *c, double min_ns, km_timed *timed)
+ * starts with the caches and threads of its own. The first calls warm up; long ones need no other. Returns what one of
+ * them took. */
+static double calibrate(contender *c, double min_ns, km_timed *timed)
 {
     int64_t n = 1;
-    double took = least_ns(c, n, min_ns / 2);
+    const double first = least_ns(c, n, min_ns / 2);
+    double took = first;
     timed->warmup = took < long_ns;
     for (int i = 1; i < WARM_UP && timed->warmup; i++)
         run_once(c);
@@ -75,6 +78,24 @@ static void calibrate(contender *c, double min_ns, km_timed *timed)
         n *= 2;
     const double calls = (double)n * min_ns / (took > 1 ? took : 1);
     timed->iterations = calls < 1 ? 1 : (int64_t)(calls + 0.5);
+    return first;
+}
+
+/* The contender takes part, unless it would hold up all others. */
+static void enter(race *r, contender *c)
+{
+    const double limit = r->options->max_call_ns;
+    km_timed *timed = &r->timed[r->timed_count];
+    *timed = (km_timed){.name = c->cell->backend->name, .run = run_once, .context = c};
+    const double took = calibrate(c, r->options->min_sample_ns, timed);
+    if (took <= limit) {
+        r->timed_count++;
+        return;
+    }
+    c->result->status = KM_SKIPPED;
+    snprintf(c->result->reason, sizeof c->result->reason,
+             "not timed: a call takes %.0f ms, more than --max-call %.0f", 1e-6 * took,
+             1e-6 * limit);
 }
 
 /* What converting all tensors of the pass takes; the least of some tries. */
@@ -113,8 +134,7 @@ static int open_contender(race *r, const km_bed *bed, size_t i)
     km_native_lay(&c->native, &c->args, KM_FLUSH_START, 0);
     c->result->convert_ns = convert_time(c);
     c->args = km_native_args(&c->native, &c->args);
-    r->timed[i] = (km_timed){.name = c->cell->backend->name, .run = run_once, .context = c};
-    calibrate(c, r->options->min_sample_ns, &r->timed[i]);
+    enter(r, c);
     return 0;
 }
 
@@ -137,16 +157,18 @@ static void reverse(km_timed *timed, size_t count)
 static int run_rounds(race *r)
 {
     for (int round = 0; round < r->options->rounds; round++) {
-        if (km_gbench_round(r->timed, r->count, r->ns, r->error))
+        if (km_gbench_round(r->timed, r->timed_count, r->ns, r->error))
             return -1;
-        for (size_t i = 0; i < r->count; i++) {
+        for (size_t i = 0; i < r->timed_count; i++) {
             const contender *c = r->timed[i].context;
             c->result->timing.sample[round] = r->ns[i];
         }
-        reverse(r->timed, r->count);
+        reverse(r->timed, r->timed_count);
     }
-    for (size_t i = 0; i < r->count; i++)
-        r->contenders[i].result->timing.samples = r->options->rounds;
+    for (size_t i = 0; i < r->timed_count; i++) {
+        const contender *c = r->timed[i].context;
+        c->result->timing.samples = r->options->rounds;
+    }
     return 0;
 }
 
@@ -161,7 +183,7 @@ static void run_race(void *race_)
     int failed = 0;
     for (size_t i = 0; i < r->count && !failed; i++)
         failed = open_contender(r, &bed, i);
-    if (!failed)
+    if (!failed && r->timed_count)
         run_rounds(r);
     for (size_t i = 0; i < r->count; i++)
         close_contender(&r->contenders[i]);
@@ -212,11 +234,13 @@ static void compare_with_ref(const race *r)
 {
     const km_timing *ref = NULL;
     for (size_t i = 0; i < r->count; i++)
-        if (!strcmp(r->contenders[i].cell->backend->name, "ref"))
+        if (!strcmp(r->contenders[i].cell->backend->name, "ref") &&
+            r->contenders[i].result->timing.samples)
             ref = &r->contenders[i].result->timing;
     for (size_t i = 0; i < r->count && ref; i++)
-        r->contenders[i].result->timing.speedup_vs_ref =
-            ref->median / r->contenders[i].result->timing.median;
+        if (r->contenders[i].result->timing.samples)
+            r->contenders[i].result->timing.speedup_vs_ref =
+                ref->median / r->contenders[i].result->timing.median;
 }
 
 /* ---- the group ------------------------------------------------------------------------------ */
@@ -275,7 +299,8 @@ static int hold_race(race *r, km_error *error)
         return -1;
     }
     for (size_t i = 0; i < r->count; i++)
-        summarise(r->contenders[i].result);
+        if (r->contenders[i].result->timing.samples)
+            summarise(r->contenders[i].result);
     compare_with_ref(r);
     return 0;
 }
@@ -301,24 +326,45 @@ static int time_all(const km_cell *cells, size_t count, const km_work *work,
     return failed;
 }
 
-int km_suite_run(const km_cell *cells, size_t count, const km_suite_options *options,
-                 km_result *results, km_error *error)
+/* On the data that verify has. */
+static int verify_wide(const km_cell *cells, size_t count, const km_suite_options *options,
+                       km_result *results, km_error *error)
 {
     km_work work;
     if (km_work_open(&work, cells->op, cells->pass, &cells->params, options->verify.seed, error))
         return -1;
     verify_all(cells, count, &work, options, results);
     km_work_close(&work);
+    return 0;
+}
+
+/* On the data that are timed, too. Where the oracle takes seconds, these are enough. */
+static int verify_and_time(const km_cell *cells, size_t count, const km_work *work,
+                           const km_suite_options *options, km_result *results, int verified,
+                           km_error *error)
+{
+    km_result *again = km_shared_open(sizeof *again);
+    if (!again)
+        return km_fail(error, "out of memory");
+    if (verified)
+        verify_again(cells, count, work, options, results, again);
+    else
+        verify_all(cells, count, work, options, results);
+    km_shared_close(again, sizeof *again);
+    return time_all(cells, count, work, options, results, error);
+}
+
+int km_suite_run(const km_cell *cells, size_t count, const km_suite_options *options,
+                 km_result *results, km_error *error)
+{
+    km_work work;
+    const int wide = km_pass_flops(cells->op, cells->pass, &cells->params) < long_oracle_flops;
+    if (wide && verify_wide(cells, count, options, results, error))
+        return -1;
     if (km_work_open_usual(&work, cells->op, cells->pass, &cells->params, options->verify.seed,
                            error))
         return -1;
-    km_result *again = km_shared_open(sizeof *again);
-    int failed = again ? 0 : km_fail(error, "out of memory");
-    if (!failed) {
-        verify_again(cells, count, &work, options, results, again);
-        failed = time_all(cells, count, &work, options, results, error);
-    }
-    km_shared_close(again, sizeof *again);
+    const int failed = verify_and_time(cells, count, &work, options, results, wide, error);
     km_work_close(&work);
     return failed;
 }

@@ -217,14 +217,17 @@ static int open_session(session *s, const char *command, km_error *error)
 static int read_options(session *s, km_error *error)
 {
     const km_options *o = s->options;
-    long long seed, rounds, min_time;
+    long long seed, rounds, min_time, max_call;
     if (km_color_setup(o->color, error) || km_setup_threads(o, &s->threads, error) ||
         km_option_number("seed", o->seed, 0, INT64_MAX, 1, &seed, error) ||
         km_option_number("repetitions", o->repetitions, KM_MIN_ROUNDS, KM_MAX_SAMPLES, 11, &rounds,
                          error) ||
-        km_option_number("min-time", o->min_time, 1, 10000, 4, &min_time, error))
+        km_option_number("min-time", o->min_time, 1, 10000, 4, &min_time, error) ||
+        km_option_number("max-call", o->max_call, 1, 1000000, 1000, &max_call, error))
         return -1;
-    s->suite = (km_suite_options){.rounds = (int)rounds, .min_sample_ns = 1e6 * (double)min_time};
+    s->suite = (km_suite_options){.rounds = (int)rounds,
+                                  .min_sample_ns = 1e6 * (double)min_time,
+                                  .max_call_ns = 1e6 * (double)max_call};
     s->suite.verify.seed = (uint64_t)seed;
     return km_setup(o, KM_SUITE_QUICK, &s->cells, error);
 }
