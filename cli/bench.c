@@ -77,13 +77,15 @@ static void print_timed(const session *s, const km_cell *cell, const km_result *
 {
     char median[24], low[24], high[24], speedup[24] = "", roof[40] = "";
     const km_timing *t = &r->timing;
+    const int ulp = km_pass_in_ulp(cell->pass);
     if (t->speedup_vs_ref > 0)
         snprintf(speedup, sizeof speedup, "%.2fx", t->speedup_vs_ref);
     if (t->roof_bound)
         snprintf(roof, sizeof roof, "%.0f %% of %s", t->roof_percent, t->roof_bound);
-    fprintf(s->text, "  %-10s %9s  [%s, %s]  %9s  %8.2f GB/s  %8.2f GF/s  %-16s %.3g ulp\n",
+    fprintf(s->text, "  %-10s %9s  [%s, %s]  %9s  %8.2f GB/s  %8.2f GF/s  %-16s %.3g%s\n",
             cell->backend->name, format_ns(t->median, median), format_ns(t->ci_low, low),
-            format_ns(t->ci_high, high), speedup, t->gbps, t->gflops, roof, r->figures.max_ulp);
+            format_ns(t->ci_high, high), speedup, t->gbps, t->gflops, roof,
+            ulp ? r->figures.max_ulp : 100 * r->figures.bound_used, ulp ? " ulp" : " % of bound");
 }
 
 static void print_group(const session *s, size_t first, size_t end)

@@ -383,6 +383,15 @@ double km_pass_bytes(const km_op *op, const km_pass *pass, const km_case *c)
     return bytes;
 }
 
+int km_pass_in_ulp(const km_pass *pass)
+{
+    for (const km_use *use = pass->use; use->access != KM_END; use++)
+        if (use->access != KM_READ && (use->target.kind == KM_MIXED || use->target.kind == KM_SUM ||
+                                       use->target.kind == KM_STEPS))
+            return 0;
+    return 1;
+}
+
 double km_pass_flops(const km_op *op, const km_pass *pass, const km_case *c)
 {
     km_args args;

@@ -61,6 +61,10 @@ double km_pass_bytes(const km_op *op, const km_pass *pass, const km_case *c);
 /* Floating-point operations of the pass as its op declares them. */
 double km_pass_flops(const km_op *op, const km_pass *pass, const km_case *c);
 
+/* Whether the errors of the pass mean something in units in the last place: where its target is stated in them. Near the
+ * zeros of a derivative, and of sums that cancel, they do not: there per cent of the bound do. */
+int km_pass_in_ulp(const km_pass *pass);
+
 /* Elements in all tensors of the pass; INT64_MAX when that overflows. */
 int64_t km_pass_elements(const km_op *op, const km_pass *pass, const km_case *c);
 
