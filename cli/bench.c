@@ -11,6 +11,7 @@
 #include "cli/commands.h"
 #include "cli/common.h"
 #include "cli/junit.h"
+#include "core/pass.h"
 #include "verify/isolate.h"
 #include "verify/record.h"
 

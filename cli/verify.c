@@ -8,6 +8,7 @@
 #include "cli/commands.h"
 #include "cli/common.h"
 #include "cli/junit.h"
+#include "core/pass.h"
 #include "core/registry.h"
 #include "verify/cell.h"
 #include "verify/gradcheck.h"

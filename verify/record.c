@@ -9,6 +9,7 @@
 
 #include "core/build_info.h"
 #include "core/cpu.h"
+#include "core/pass.h"
 #include "core/registry.h"
 
 static void put_text(json_t *o, const char *key, const char *text)

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "check.h"
 
+#include "core/pass.h"
 #include "gradcheck_faults.h"
 
 #include <stdio.h>
