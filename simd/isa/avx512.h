@@ -43,6 +43,11 @@ KM_INLINE vf v_load_in(const float *p, vm m)
     return _mm512_maskz_loadu_ps(m, p);
 }
 
+KM_INLINE void v_store_in(float *p, vf a, vm m)
+{
+    _mm512_mask_storeu_ps(p, m, a);
+}
+
 KM_INLINE void v_store(float *p, vf a)
 {
     _mm512_storeu_ps(p, a);
@@ -139,8 +144,8 @@ KM_INLINE vf v_fma_from(const float *a, vf b, vf c)
     return c;
 }
 
-/* Seven of 14: together with the vectors' loads, what two load ports can do beside 28 multiplications. */
-enum { TILE_FROM = 2 };
+/* Five of 14: together with the vectors' loads, less than what two load ports can do beside 28 multiplications. */
+enum { TILE_FROM = 3 };
 
 KM_INLINE vf v_fms(vf a, vf b, vf c)
 {
