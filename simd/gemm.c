@@ -47,7 +47,7 @@ static km_tile_kind set_rows(km_tile *t, const job *j, span rows, int64_t i, blo
     if (g->rows_packed) {
         t->a_step = PACKED_ROWS;
         t->a = j->rows + i * PACKED_ROWS * k.terms;
-        return KM_TERMS_OF_ROWS;
+        return g->direct ? KM_TERMS_OF_ROWS : KM_BOTH_PACKED;
     }
     t->a = j->a + (g->a_along_k ? rows.from * g->lda + k.term : k.term * g->lda + rows.from);
     t->a_step = g->lda;

@@ -75,7 +75,6 @@ typedef struct km_piece {
 void km_gemm_pack_columns(float *to, km_piece p);
 
 /* Up to TILE_ROWS columns of the piece, which are rows of a: element (i, p) to to[p * PACKED_ROWS + i]. */
-enum { PACKED_ROWS = (TILE_ROWS + V - 1) / V * V };
 void km_gemm_pack_rows(float *to, km_piece p);
 
 /* dot.c: columns [from, to) of c where few rows and both matrices lie along k. */

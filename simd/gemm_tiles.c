@@ -5,7 +5,7 @@
 
 #include <stddef.h>
 
-enum { LINE = 16, LONG = 24 };
+enum { LINE = 16, LONG = 24, FIVE = 5 };
 
 /* Asks for the part of c that the next panel writes. */
 KM_INLINE void expect(const float *c, int64_t step, int vectors, int rows)
@@ -22,9 +22,33 @@ KM_INLINE vf load(const float *b, int last, int64_t lanes)
     return last ? v_load_n(b, lanes) : v_load(b);
 }
 
+/* ---- from one to the next: constants where all is packed ---- */
+
+KM_INLINE int64_t row_step(const km_tile *t, km_tile_kind kind)
+{
+    return kind == KM_ROWS_OF_TERMS ? t->a_step : 1;
+}
+
+KM_INLINE int64_t term_step(const km_tile *t, km_tile_kind kind)
+{
+    return kind == KM_ROWS_OF_TERMS ? 1 : kind == KM_BOTH_PACKED ? PACKED_ROWS : t->a_step;
+}
+
+KM_INLINE int64_t b_step(const km_tile *t, km_tile_kind kind, int vectors)
+{
+    return kind == KM_BOTH_PACKED ? vectors * V : t->b_step;
+}
+
+/* Whether the multiplications broadcast row i themselves: a load more, an instruction less. Where rows have a step,
+ * those that need no address of their own. */
+KM_INLINE int loads_itself(int i, km_tile_kind kind)
+{
+    return TILE_FROM > 0 && i % (kind == KM_ROWS_OF_TERMS ? FIVE : (int)TILE_FROM) == 0;
+}
+
 /* sum += the products of one term. */
 KM_INLINE void add_term(const float *const a[3], int64_t row, const float *b, int64_t lanes,
-                        int vectors, int rows, int partial, vf sum[TILE_SUMS])
+                        km_tile_kind kind, int vectors, int rows, int partial, vf sum[TILE_SUMS])
 {
     vf bv[TILE_SUMS];
 #pragma GCC unroll 16
@@ -32,8 +56,8 @@ KM_INLINE void add_term(const float *const a[3], int64_t row, const float *b, in
         bv[v] = load(b + v * V, partial && v == vectors - 1, lanes);
 #pragma GCC unroll 16
     for (int i = 0; i < rows; i++) {
-        const float *from = a[i < 5 ? 0 : i < 10 ? 1 : 2] + i % 5 * row;
-        const int again = TILE_FROM > 0 && i % TILE_FROM == 0;
+        const float *from = a[i / FIVE] + i % FIVE * row;
+        const int again = loads_itself(i, kind);
         const vf ai = again ? v_set(0) : v_set(*from);
 #pragma GCC unroll 16
         for (int v = 0; v < vectors; v++) {
@@ -60,24 +84,25 @@ KM_INLINE void add_wide_term(const float *a, int64_t row, const float *b, int ve
     }
 }
 
-/* Rows in fives off one pointer each: few registers, whatever the step. */
+/* Rows in fives off one pointer each: few registers, whatever the step. Several terms from one count of the loop: what
+ * neither loads nor multiplies takes a place in the pipeline, too. */
 KM_INLINE void add_terms(const km_tile *t, const float *b, km_tile_kind kind, int vectors, int rows,
                          int partial, vf sum[TILE_SUMS])
 {
-    const int64_t step = t->a_step, b_step = t->b_step;
-    const int64_t row = kind == KM_ROWS_OF_TERMS ? step : 1, lanes = t->last;
-    const int64_t next = kind == KM_ROWS_OF_TERMS ? 1 : step, terms = t->terms;
-    const float *a0 = t->a, *a1 = a0 + 5 * row, *a2 = a1 + 5 * row;
+    const int64_t row = row_step(t, kind), next = term_step(t, kind);
+    const int64_t step = b_step(t, kind, vectors), lanes = t->last, terms = t->terms;
+    const float *a0 = t->a, *a1 = a0 + FIVE * row, *a2 = a1 + FIVE * row;
+#pragma GCC unroll 4
     for (int64_t p = 0; p < terms; p++) {
         const float *const a[3] = {a0, a1, a2};
         if (vectors > TILE_VECTORS && rows < vectors)
             add_wide_term(a0, row, b, vectors, rows, sum);
         else
-            add_term(a, row, b, lanes, vectors, rows, partial, sum);
+            add_term(a, row, b, lanes, kind, vectors, rows, partial, sum);
         a0 += next;
         a1 += next;
         a2 += next;
-        b += b_step;
+        b += step;
     }
 }
 
@@ -150,6 +175,7 @@ KM_INLINE void run_any(const km_tile *t, km_tile_kind kind, int width, int rows,
 #define KINDS(width)                                                                               \
     TILES(rows_of_terms_##width, KM_ROWS_OF_TERMS, width, 0)                                       \
     TILES(terms_of_rows_##width, KM_TERMS_OF_ROWS, width, 0)                                       \
+    TILES(both_packed_##width, KM_BOTH_PACKED, width, 0)                                           \
     TILES(rows_of_terms_##width##_partial, KM_ROWS_OF_TERMS, width, 1)                             \
     TILES(terms_of_rows_##width##_partial, KM_TERMS_OF_ROWS, width, 1)
 TILE_WIDTHS(KINDS)
@@ -160,8 +186,9 @@ void km_tile_run(const km_tile *t, km_tile_kind kind, int vectors, int rows, int
 {
     typedef void (*tiles_fn)(const km_tile *t, int rows);
 #define ENTRY(width)                                                                               \
-    {{rows_of_terms_##width, terms_of_rows_##width},                                               \
-     {rows_of_terms_##width##_partial, terms_of_rows_##width##_partial}},
+    {{rows_of_terms_##width, terms_of_rows_##width, both_packed_##width},                          \
+     {rows_of_terms_##width##_partial, terms_of_rows_##width##_partial,                            \
+      terms_of_rows_##width##_partial}},
     static const tiles_fn tiles[TILE_VECTORS][2][KM_TILE_KINDS] = {TILE_WIDTHS(ENTRY)};
     static const tiles_fn wide[] = {rows_of_terms_wide, terms_of_rows_wide};
     (vectors > TILE_VECTORS ? wide[kind] : tiles[vectors - 1][partial][kind])(t, rows);

@@ -11,10 +11,20 @@
 #include "vec.h"
 
 /* How a's elements lie: row i, term p at a[i * a_step + p] or at a[p * a_step + i]. The latter takes
- * fewer instructions: all of a term's elements are found from three addresses. */
-typedef enum km_tile_kind { KM_ROWS_OF_TERMS, KM_TERMS_OF_ROWS, KM_TILE_KINDS } km_tile_kind;
+ * fewer instructions: all of a term's elements are found from three addresses. Fewer still where a and b are packed:
+ * a_step is PACKED_ROWS then, and b_step the width of the tile. */
+typedef enum km_tile_kind {
+    KM_ROWS_OF_TERMS,
+    KM_TERMS_OF_ROWS,
+    KM_BOTH_PACKED,
+    KM_TILE_KINDS
+} km_tile_kind;
 
-enum { TILE_COLUMNS = TILE_VECTORS * V, TILE_SUMS = TILE_ROWS * TILE_VECTORS };
+enum {
+    TILE_COLUMNS = TILE_VECTORS * V,
+    TILE_SUMS = TILE_ROWS * TILE_VECTORS,
+    PACKED_ROWS = (TILE_ROWS + V - 1) / V * V
+};
 
 typedef struct km_tile {
     const float *a, *b; /* term p of b: the vectors at b + p * b_step */

@@ -144,8 +144,8 @@ KM_INLINE vf v_fma_from(const float *a, vf b, vf c)
     return c;
 }
 
-/* Seven of 14: together with the vectors' loads, what two load ports can do beside 28 multiplications. */
-enum { TILE_FROM = 2 };
+/* Five of 14: together with the vectors' loads, less than what two load ports can do beside 28 multiplications. */
+enum { TILE_FROM = 3 };
 
 KM_INLINE vf v_fms(vf a, vf b, vf c)
 {
