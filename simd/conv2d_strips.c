@@ -57,10 +57,12 @@ typedef struct job {
 static void run_tile(const job *j, km_conv_strips_tile *t, const km_conv_strips *strips,
                      int64_t rows)
 {
-    const int64_t tiles = km_ceil_div(strips->count, km_conv_strips_wide(rows)), cuts = j->p->cuts;
-    const int64_t first = tiles * j->cut / cuts, last = tiles * (j->cut + 1) / cuts;
-    for (int64_t i = first, from = tiles ? strips->count * first / tiles : 0; i < last; i++) {
-        const int64_t end = strips->count * (i + 1) / tiles;
+    const int64_t tiles = strips->tiles[rows], each = strips->each[rows], cuts = j->p->cuts;
+    const int64_t more = strips->count - tiles * each;
+    const int64_t first = cuts == 1 ? 0 : tiles * j->cut / cuts;
+    const int64_t last = cuts == 1 ? tiles : tiles * (j->cut + 1) / cuts;
+    for (int64_t i = first, from = first * each + km_min64(first, more); i < last; i++) {
+        const int64_t end = from + each + (i < more);
         t->strip = strips->strip + from;
         t->inside = strips->inside ? strips->inside + from * t->step : NULL;
         km_conv_strips_any(t, (int)(end - from), (int)rows);
@@ -132,21 +134,42 @@ static void run_unit(job *j, const km_args *args)
     } while (c < p->sources);
 }
 
-/* Blocks are neighbours, then groups, then images. */
+/* Cuts are neighbours, then blocks, groups, images. */
+static job job_of(const plan *p, const stage *s, int64_t unit, int64_t part)
+{
+    job j = {.p = p, .s = s, .copies = p->works + part * p->work};
+    j.cut = unit % p->cuts;
+    j.block = unit / p->cuts % s->blocks;
+    j.group = unit / p->cuts / s->blocks % p->shape.groups;
+    j.image = unit / p->cuts / s->blocks / p->shape.groups;
+    return j;
+}
+
+static void next_job(job *j)
+{
+    if (++j->cut < j->p->cuts)
+        return;
+    j->cut = 0;
+    if (++j->block < j->s->blocks)
+        return;
+    j->block = 0;
+    if (++j->group < j->p->shape.groups)
+        return;
+    j->group = 0;
+    j->image++;
+}
+
 static void run_units(const plan *p, const km_args *args, int64_t part)
 {
-    job j = {.p = p, .copies = p->works + part * p->work};
     for (int64_t i = 0; i < p->stages; i++) {
-        const stage *s = j.s = &p->stage[i];
+        const stage *s = &p->stage[i];
         const int64_t units = p->shape.n * p->shape.groups * s->blocks * p->cuts;
         const int64_t from = units * part / p->parts, end = units * (part + 1) / p->parts;
-        for (int64_t u = from; u < end; u++) {
-            j.cut = u % p->cuts;
-            j.block = u / p->cuts % s->blocks;
-            j.group = u / p->cuts / s->blocks % p->shape.groups;
-            j.image = u / p->cuts / s->blocks / p->shape.groups;
+        if (from == end)
+            continue;
+        job j = job_of(p, s, from, part);
+        for (int64_t u = from; u < end; u++, next_job(&j))
             run_unit(&j, args);
-        }
     }
 }
 

@@ -23,8 +23,10 @@ typedef struct km_conv_strip {
     int64_t at, from, end, first, last;
 } km_conv_strip;
 
+/* Tiles of so many rows are of `each` strips, the first ones of one more; tables, for a division takes as long as some
+ * terms do. */
 typedef struct km_conv_strips {
-    int64_t count;
+    int64_t count, tiles[TILE_ROWS + 1], each[TILE_ROWS + 1];
     km_conv_strip *strip;
     km_conv_piece *piece;
     vm *inside; /* if the source itself is read: by tap and strip, the lanes inside; with a step of 2, of two vectors */
@@ -99,7 +101,7 @@ static inline int64_t km_conv_strips_terms(const km_conv_strips_stage *s, int64_
 /* `count` rows in balanced tiles; the first of a tile. */
 static inline int64_t km_conv_strips_start(int64_t count, int64_t tile)
 {
-    return count * tile / km_ceil_div(count, TILE_ROWS);
+    return count <= TILE_ROWS ? count * tile : count * tile / km_ceil_div(count, TILE_ROWS);
 }
 
 /* conv2d_strips.c: phase 0 packs weights, 1 computes. */

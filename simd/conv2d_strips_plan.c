@@ -113,6 +113,10 @@ static int open_strips(km_conv_strips *to, const stage *s, int64_t rows, int64_t
             add_alone(to, s, i / each, width, step, i % each * V);
     if (count > 0)
         find_lanes(to, s);
+    for (int64_t i = 1; i <= TILE_ROWS && count > 0; i++) {
+        to->tiles[i] = km_ceil_div(count, km_conv_strips_wide(i));
+        to->each[i] = count / to->tiles[i];
+    }
     return 0;
 }
 
