@@ -19,7 +19,7 @@ static km_step step_of(const km_args *args)
     static km_rows_loop *const loops[] = {KM_TABLE_2(move)};
     km_step s = {.param = KM_EXP_AVG, .grad = KM_X, .state = {KM_Y}};
     const double beta = km_number(args, KM_BETA);
-    s.states = km_number(args, KM_BIAS_CORRECTION) != 0;
+    s.states = s.fresh = km_number(args, KM_BIAS_CORRECTION) != 0;
     s.k[BETA] = (float)beta;
     s.k[REST] = (float)(1 - beta);
     s.k[CORRECTION] = (float)(1 / (1 - pow(beta, (double)args->step)));

@@ -16,9 +16,9 @@
 #include "vec.h"
 
 /* CHUNK: elements of a term of the norm; GRAIN: parts are multiples of it. AHEAD: elements; above FAR bytes the tensors are
- * not in the core's own caches. */
+ * not in the core's own caches, above FIRST bytes not in the first one. */
 enum { KM_STATES = 3, KM_NUMBERS = 8, KM_CHUNK = 16384, KM_GRAIN = 64 };
-enum { KM_AHEAD = 512, KM_FAR_BYTES = 1 << 20 };
+enum { KM_AHEAD = 512, KM_FAR_BYTES = 1 << 20, KM_FIRST_BYTES = 32 << 10 };
 
 /* param, grad and state of one vector, or of neighbours in one piece. */
 typedef struct km_vectors {
@@ -130,6 +130,7 @@ typedef struct km_step {
     km_rows_loop *loop;
     km_slot param, grad, state[KM_STATES];
     int states;
+    int fresh; /* a state is written and not read: stores would wait for their lines one by one */
     float k[KM_NUMBERS]; /* the first one is the factor of all gradients, 1: none */
 } km_step;
 
@@ -140,7 +141,8 @@ KM_INLINE void km_walk(const km_args *args, const km_step *step, km_range range,
                        void (*each)(const km_rows *r, void *context), void *context)
 {
     const km_tensor *t = args->slot, *param = &t[step->param];
-    const int far = param->count * (step->states + 2) * (int64_t)sizeof(float) > KM_FAR_BYTES;
+    const int64_t bytes = param->count * (step->states + 2) * (int64_t)sizeof(float);
+    const int far = bytes > (step->fresh ? KM_FIRST_BYTES : KM_FAR_BYTES);
     int64_t start = 0;
     for (int i = 0; i < km_pieces_of(param) && start < range.to; i++) {
         const int64_t size = km_piece_size(param, i);
