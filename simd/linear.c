@@ -43,9 +43,21 @@ static product forward_product(const km_case *c)
                      KM_Y};
 }
 
+/* Of one feature, gradients are a row by a matrix, not a matrix by a column that would leave all lanes but one empty. */
+static product row_product(int64_t n, int64_t k, km_slot a, km_slot c)
+{
+    return (product){{.m = 1, .n = n, .k = k, .lda = k, .ldc = n, .a_along_k = 1}, a, KM_GRAD_Y, c};
+}
+
 static product data_product(const km_case *c)
 {
     const int64_t *d = c->dim;
+    if (d[KM_DIM_C] == 1) {
+        product turned = row_product(d[KM_DIM_N], d[KM_DIM_K], KM_WEIGHT, KM_GRAD_X);
+        turned.g.b_along_k = 1;
+        turned.g.ldb = d[KM_DIM_K];
+        return turned;
+    }
     return (product){{.m = d[KM_DIM_N],
                       .n = d[KM_DIM_C],
                       .k = d[KM_DIM_K],
@@ -61,6 +73,11 @@ static product data_product(const km_case *c)
 static product weights_product(const km_case *c)
 {
     const int64_t *d = c->dim;
+    if (d[KM_DIM_C] == 1) {
+        product turned = row_product(d[KM_DIM_K], d[KM_DIM_N], KM_X, KM_GRAD_WEIGHT);
+        turned.g.ldb = d[KM_DIM_K];
+        return turned;
+    }
     return (product){{.m = d[KM_DIM_K],
                       .n = d[KM_DIM_C],
                       .k = d[KM_DIM_N],
