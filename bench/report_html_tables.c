@@ -53,11 +53,12 @@ static void put_speedup_row(FILE *out, size_t run, const km_group *g, const km_r
         put_note(out, run, row->entry[b].note);
     }
     put_peer(out, g, &row->peer);
-    if (row->max_ulp == KM_NO_BACKEND) {
+    if (row->worst == KM_NO_BACKEND) {
         fputs("<td>–<td class=t>", out);
     } else {
-        fprintf(out, "<td>%s<td class=t>", km_text_number(row->entry[row->max_ulp].max_ulp, "").s);
-        km_put_html(out, g->backend[row->max_ulp]);
+        fprintf(out, "<td>%s<td class=t>",
+                km_text_error(row->entry[row->worst].error, row->in_bounds).s);
+        km_put_html(out, g->backend[row->worst]);
     }
     fprintf(out, "<td>%zu of %zu\n", row->common, row->case_count);
 }
@@ -76,7 +77,7 @@ static void put_speedup_head(FILE *out, const km_group *g)
         km_put_html(out, g->backend[g->peer]);
         fputs("<th scope=col class=t>best", out);
     }
-    fputs("<th scope=col>max ULP<th scope=col class=t>of<th scope=col>cases\n<tbody>\n", out);
+    fputs("<th scope=col>largest error<th scope=col class=t>of<th scope=col>cases\n<tbody>\n", out);
 }
 
 void km_html_speedups(FILE *out, size_t run, const km_group *g)
@@ -183,7 +184,7 @@ static void put_cell(FILE *out, const km_cell_record *c, bool layouts)
     } else {
         fprintf(out, "<td>%s<td><td><td><td>", km_status_names[c->status]);
     }
-    fprintf(out, "<td>%s\n", km_text_number(c->verify.max_ulp, "").s);
+    fprintf(out, "<td>%s\n", km_text_cell_error(c).s);
 }
 
 void km_html_cells(FILE *out, const km_run *run)
@@ -196,7 +197,7 @@ void km_html_cells(FILE *out, const km_run *run)
             "</caption>\n<thead><tr><th scope=col class=t>op and pass<th scope=col class=t>case"
             "<th scope=col class=t>backend<th scope=col>threads%s<th scope=col>time"
             "<th scope=col>interval<th scope=col>speed-up<th scope=col>of roof"
-            "<th scope=col class=t>bound<th scope=col>max ULP\n<tbody>\n",
+            "<th scope=col class=t>bound<th scope=col>largest error\n<tbody>\n",
             layouts ? "<th scope=col class=t>layout" : "");
     for (size_t i = 0; i < run->cell_count; i++)
         put_cell(out, &run->cells[i], layouts);

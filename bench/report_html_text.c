@@ -48,7 +48,8 @@ static const char method[] =
     "median of the samples with its 95 % interval. A speed-up is the reference's median over the "
     "cell's; over several cases it is the geometric mean over those that every backend with a "
     "figure in the row has. The interval of a ratio carries those of the medians through the "
-    "mean. Max ULP is the largest distance from the oracle in units of the last place.</p>\n";
+    "mean. An error is the largest distance from the oracle, in units in the last place or, where "
+    "sums cancel, in per cent of what the bound allows.</p>\n";
 
 void km_html_machine(FILE *out, const km_run *run)
 {

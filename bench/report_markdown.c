@@ -50,14 +50,14 @@ static void put_peer(FILE *out, const km_group *g, const km_row *row)
     fputs(" |", out);
 }
 
-static void put_ulp(FILE *out, const km_group *g, const km_row *row)
+static void put_error(FILE *out, const km_group *g, const km_row *row)
 {
-    if (row->max_ulp == KM_NO_BACKEND) {
+    if (row->worst == KM_NO_BACKEND) {
         fputs(" – |", out);
         return;
     }
-    fprintf(out, " %s ", km_text_number(row->entry[row->max_ulp].max_ulp, "").s);
-    km_put_markdown(out, g->backend[row->max_ulp]);
+    fprintf(out, " %s ", km_text_error(row->entry[row->worst].error, row->in_bounds).s);
+    km_put_markdown(out, g->backend[row->worst]);
     fputs(" |", out);
 }
 
@@ -73,7 +73,7 @@ static void put_row(km_page *p, const km_group *g, const km_row *row)
             fprintf(p->out, " %s%s |", km_text_speedup(row->entry[b].speedup).s,
                     km_text_superscript(row->entry[b].note).s);
     put_peer(p->out, g, row);
-    put_ulp(p->out, g, row);
+    put_error(p->out, g, row);
     fprintf(p->out, " %zu of %zu |", row->common, row->case_count);
     km_page_end_line(p);
 }
@@ -115,7 +115,7 @@ static void put_heading(km_page *p, const km_group *g)
         fputs(" [95 %] |", p->out);
         columns++;
     }
-    fputs(" max ULP | common cases |", p->out);
+    fputs(" largest error | common cases |", p->out);
     km_page_end_line(p);
     km_page_rule(p, 1, columns);
 }
@@ -191,7 +191,9 @@ static const char method[] =
     "in the row has an ok cell for. Every timed cell was verified first; a cell that is not ok has "
     "no time. \"Best\" is the fastest backend of the row other than the baseline and the library "
     "it is compared with; its interval carries the 95 % intervals of the medians through the "
-    "mean. Max ULP is the largest error of the row and whose it is.\n\n</details>\n";
+    "mean. The largest error of the row is in units in the last place or, where sums cancel, in "
+    "per "
+    "cent of the bound; and whose it is.\n\n</details>\n";
 
 /* ---- all of it ------------------------------------------------------------------------------ */
 

@@ -15,7 +15,7 @@ enum { KM_REPORT_BACKENDS = 64 };
 /* One backend in one row. */
 typedef struct km_entry {
     double speedup; /* geometric mean over the row's common cases; NAN: none */
-    double max_ulp; /* over its ok cells; NAN: none verified */
+    double error;   /* the largest of its ok cells, as km_cell_error gives it; NAN: none verified */
     size_t count[KM_STATUS_COUNT];
     size_t timed; /* ok cells with a time; 0: the backend is not listed in this row */
     size_t note;  /* footnote that says what is missing; 0: nothing */
@@ -35,7 +35,8 @@ typedef struct km_row {
     const km_cell_record **grid; /* [case * KM_REPORT_BACKENDS + backend]; NULL: no such cell */
     km_entry entry[KM_REPORT_BACKENDS];
     km_peer_ratio peer;
-    size_t max_ulp; /* the backend with the largest error, the baseline left out */
+    size_t worst;   /* the backend with the largest error, the baseline left out */
+    bool in_bounds; /* errors are shares of their bounds, not ulps */
 } km_row;
 
 typedef struct km_group {

@@ -11,7 +11,7 @@ static void count_cells(const km_group *g, km_row *row)
 {
     for (size_t b = 0; b < g->backend_count; b++) {
         km_entry *entry = &row->entry[b];
-        *entry = (km_entry){.speedup = NAN, .max_ulp = NAN};
+        *entry = (km_entry){.speedup = NAN, .error = NAN};
         for (size_t c = 0; c < row->case_count; c++) {
             const km_cell_record *cell = km_row_cell(row, c, b);
             if (!cell)
@@ -19,7 +19,8 @@ static void count_cells(const km_group *g, km_row *row)
             entry->count[cell->status]++;
             entry->timed += km_cell_timed(cell);
             if (cell->status == KM_OK)
-                entry->max_ulp = fmax(entry->max_ulp, cell->verify.max_ulp);
+                entry->error = fmax(entry->error, km_cell_error(cell));
+            row->in_bounds |= km_cell_in_bounds(cell);
         }
     }
 }
@@ -93,12 +94,12 @@ static km_peer_ratio peer_ratio(const km_group *g, const km_row *row)
     return r;
 }
 
-static size_t worst_ulp(const km_group *g, const km_row *row)
+static size_t worst_error(const km_group *g, const km_row *row)
 {
     size_t worst = KM_NO_BACKEND;
     for (size_t b = 0; b < g->backend_count; b++)
-        if (b != g->baseline && row->entry[b].max_ulp >= 0 &&
-            (worst == KM_NO_BACKEND || row->entry[b].max_ulp > row->entry[worst].max_ulp))
+        if (b != g->baseline && row->entry[b].error >= 0 &&
+            (worst == KM_NO_BACKEND || row->entry[b].error > row->entry[worst].error))
             worst = b;
     return worst;
 }
@@ -118,7 +119,7 @@ static void row_figures(km_group *g, km_row *row)
         g->total[b] += in_total ? sum : 0;
     }
     row->peer = peer_ratio(g, row);
-    row->max_ulp = worst_ulp(g, row);
+    row->worst = worst_error(g, row);
 }
 
 void km_group_figures(km_group *g)

@@ -35,6 +35,16 @@ km_text km_text_speedup(double value)
     return km_text_number(value, "×");
 }
 
+km_text km_text_error(double value, bool in_bounds)
+{
+    return in_bounds ? km_text_number(100 * value, " %") : km_text_number(value, " ulp");
+}
+
+km_text km_text_cell_error(const km_cell_record *cell)
+{
+    return km_text_error(km_cell_error(cell), km_cell_in_bounds(cell));
+}
+
 static double time_scale(double ns, const char **unit)
 {
     static const char *units[] = {" ns", " µs", " ms", " s"};

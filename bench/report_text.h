@@ -12,11 +12,13 @@ typedef struct km_text {
 /* Each returns an en dash for what is not known. */
 km_text km_text_number(double value, const char *unit); /* three digits: "1.23 unit" */
 km_text km_text_speedup(double value);                  /* "12.3×" */
-km_text km_text_time(double ns);                        /* "1.23 µs" */
-km_text km_text_interval(const km_ns *ns);              /* "1.21–1.25 µs" */
-km_text km_text_bytes(int64_t bytes);                   /* "48 KiB" */
-km_text km_text_short(double value);                    /* "10k", "0.5" */
-km_text km_text_superscript(size_t number);             /* a footnote's mark; "" for 0 */
+km_text km_text_error(double value, bool in_bounds);    /* "1.66 ulp", or "12 %" of the bound */
+km_text km_text_cell_error(const km_cell_record *cell);
+km_text km_text_time(double ns);            /* "1.23 µs" */
+km_text km_text_interval(const km_ns *ns);  /* "1.21–1.25 µs" */
+km_text km_text_bytes(int64_t bytes);       /* "48 KiB" */
+km_text km_text_short(double value);        /* "10k", "0.5" */
+km_text km_text_superscript(size_t number); /* a footnote's mark; "" for 0 */
 
 /* How many of the first `most` bytes to print so that no UTF-8 character is cut. */
 int km_cut(const char *text, int most);

@@ -30,6 +30,7 @@ typedef struct km_cell_record {
     int status; /* KM_OK ... */
     struct {
         double max_ulp, max_abs, max_rel, bound_used;
+        const char *measure; /* "bound": not max_ulp tells how good it is, but bound_used */
         int64_t elements;
     } verify;
     struct {
@@ -45,6 +46,10 @@ typedef struct km_cell_record {
         double limit, percent;
     } roof;
 } km_cell_record;
+
+/* The error that tells how good the cell is: max_ulp, or, where the cell is measured so, the share of its bound. */
+bool km_cell_in_bounds(const km_cell_record *cell);
+double km_cell_error(const km_cell_record *cell);
 
 typedef struct km_named {
     const char *name, *text;

@@ -44,6 +44,7 @@ const km_field km_cell_fields[] = {
     {"roof", "limit",         KM_REAL,  false, CELL(roof.limit)},
     {"roof", "percent",       KM_REAL,  false, CELL(roof.percent)},
     {NULL, "speedup_vs_ref",  KM_REAL,  false, CELL(speedup_vs_ref)},
+    {"verify", "measure",     KM_TEXT,  false, CELL(verify.measure)},
     {0},
 };
 
@@ -273,4 +274,14 @@ int km_run_header_parse(json_t *line, km_run *run, km_error *e)
                     e))
         return -1;
     return parse_bandwidth(json_object_get(roofs, "bandwidth"), run, e);
+}
+
+bool km_cell_in_bounds(const km_cell_record *cell)
+{
+    return cell->verify.measure && !strcmp(cell->verify.measure, "bound");
+}
+
+double km_cell_error(const km_cell_record *cell)
+{
+    return km_cell_in_bounds(cell) ? cell->verify.bound_used : cell->verify.max_ulp;
 }

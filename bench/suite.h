@@ -13,13 +13,13 @@ typedef struct km_suite_options {
     km_verify_options verify;
     int rounds;            /* KM_MIN_ROUNDS to KM_MAX_SAMPLES */
     double min_sample_ns;  /* a sample is as many calls as this takes */
+    double max_call_ns;    /* whoever needs longer for a call is skipped */
     const km_roofs *roofs; /* NULL: no roofs */
 } km_suite_options;
 
 /* Verifies count cells of one op, pass and case, refills their inputs as in use (km_fill_usual), verifies them on
- * these too, and times them; results must lie in shared memory
- * (km_shared_open). All backends run in one child on the same buffers, round by round, every second
- * round in reverse order. Returns -1 with a message when the harness itself failed. */
+ * these too (of cases with over 4e9 flops, on these only), and times them side by side; results must lie in shared
+ * memory (km_shared_open). Returns -1 with a message when the harness itself failed. */
 int km_suite_run(const km_cell *cells, size_t count, const km_suite_options *options,
                  km_result *results, km_error *error);
 

@@ -11,6 +11,7 @@
 #include "cli/commands.h"
 #include "cli/common.h"
 #include "cli/junit.h"
+#include "core/pass.h"
 #include "verify/isolate.h"
 #include "verify/record.h"
 
@@ -77,13 +78,15 @@ static void print_timed(const session *s, const km_cell *cell, const km_result *
 {
     char median[24], low[24], high[24], speedup[24] = "", roof[40] = "";
     const km_timing *t = &r->timing;
+    const int ulp = km_pass_in_ulp(cell->pass);
     if (t->speedup_vs_ref > 0)
         snprintf(speedup, sizeof speedup, "%.2fx", t->speedup_vs_ref);
     if (t->roof_bound)
         snprintf(roof, sizeof roof, "%.0f %% of %s", t->roof_percent, t->roof_bound);
-    fprintf(s->text, "  %-10s %9s  [%s, %s]  %9s  %8.2f GB/s  %8.2f GF/s  %-16s %.3g ulp\n",
+    fprintf(s->text, "  %-10s %9s  [%s, %s]  %9s  %8.2f GB/s  %8.2f GF/s  %-16s %.3g%s\n",
             cell->backend->name, format_ns(t->median, median), format_ns(t->ci_low, low),
-            format_ns(t->ci_high, high), speedup, t->gbps, t->gflops, roof, r->figures.max_ulp);
+            format_ns(t->ci_high, high), speedup, t->gbps, t->gflops, roof,
+            ulp ? r->figures.max_ulp : 100 * r->figures.bound_used, ulp ? " ulp" : " % of bound");
 }
 
 static void print_group(const session *s, size_t first, size_t end)
@@ -217,14 +220,17 @@ static int open_session(session *s, const char *command, km_error *error)
 static int read_options(session *s, km_error *error)
 {
     const km_options *o = s->options;
-    long long seed, rounds, min_time;
+    long long seed, rounds, min_time, max_call;
     if (km_color_setup(o->color, error) || km_setup_threads(o, &s->threads, error) ||
         km_option_number("seed", o->seed, 0, INT64_MAX, 1, &seed, error) ||
         km_option_number("repetitions", o->repetitions, KM_MIN_ROUNDS, KM_MAX_SAMPLES, 11, &rounds,
                          error) ||
-        km_option_number("min-time", o->min_time, 1, 10000, 4, &min_time, error))
+        km_option_number("min-time", o->min_time, 1, 10000, 4, &min_time, error) ||
+        km_option_number("max-call", o->max_call, 1, 1000000, 1000, &max_call, error))
         return -1;
-    s->suite = (km_suite_options){.rounds = (int)rounds, .min_sample_ns = 1e6 * (double)min_time};
+    s->suite = (km_suite_options){.rounds = (int)rounds,
+                                  .min_sample_ns = 1e6 * (double)min_time,
+                                  .max_call_ns = 1e6 * (double)max_call};
     s->suite.verify.seed = (uint64_t)seed;
     return km_setup(o, KM_SUITE_QUICK, &s->cells, error);
 }

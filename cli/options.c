@@ -45,6 +45,7 @@ static const option_row rows[] = {
     {"properties", 0, FLAG, FIELD(properties), KM_CMD_VERIFY, NULL, "instead: what ops must achieve, such as to find a minimum"},
     {"repetitions", 'r', TEXT, FIELD(repetitions), KM_CMD_BENCH, "N", "timed rounds, 9 to 101 (default 11)"},
     {"min-time", 0, TEXT, FIELD(min_time), KM_CMD_BENCH, "MS", "least duration of a sample in milliseconds (default 4)"},
+    {"max-call", 0, TEXT, FIELD(max_call), KM_CMD_BENCH, "MS", "do not time backends that need longer for one call (default 1000)"},
     {"json", 'j', TEXT, FIELD(json), RUNNING, "FILE", "write a run file (JSON Lines; - is stdout)"},
     {"junit", 0, TEXT, FIELD(junit), KM_CMD_VERIFY | KM_CMD_BENCH, "FILE", "write JUnit XML"},
     {"gbench", 0, TEXT, FIELD(gbench), KM_CMD_BENCH, "FILE", "also write Google Benchmark's JSON"},

@@ -21,7 +21,8 @@ enum km_command_bit {
 typedef struct km_options {
     km_text_list words; /* patterns, run files, or a folder: what is not an option */
     km_text_list cases, case_files, backends, plugins, tags;
-    const char *threads, *layout, *isa, *seed, *offset, *sample, *repetitions, *min_time, *color;
+    const char *threads, *layout, *isa, *seed, *offset, *sample, *repetitions, *min_time, *max_call,
+        *color;
     const char *json, *junit, *gbench, *markdown, *html, *csv, *dump, *exhaustive;
     int quick, full, help, version, verbose, strict, properties;
     int ops, show_backends, show_cases, canonical, measure_roofs;

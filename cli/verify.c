@@ -8,6 +8,7 @@
 #include "cli/commands.h"
 #include "cli/common.h"
 #include "cli/junit.h"
+#include "core/pass.h"
 #include "core/registry.h"
 #include "verify/cell.h"
 #include "verify/gradcheck.h"
@@ -45,16 +46,6 @@ static void print_cell(const session *s, const km_cell *cell, const km_result *r
         fprintf(s->text, "        %s\n", r->reproduce);
 }
 
-/* Ulps mean something where the target is stated in them; near the zeros of a derivative they do not. */
-static int shows_ulp(const km_pass *pass)
-{
-    for (const km_use *use = pass->use; use->access != KM_END; use++)
-        if (use->access != KM_READ && (use->target.kind == KM_MIXED || use->target.kind == KM_SUM ||
-                                       use->target.kind == KM_STEPS))
-            return 0;
-    return 1;
-}
-
 /* The worst of all cells of one op, pass and backend, as a word of the table. */
 static void table_word(const session *s, const km_op *op, const km_pass *pass,
                        const km_backend *backend, char *word, size_t size)
@@ -73,12 +64,17 @@ static void table_word(const session *s, const km_op *op, const km_pass *pass,
         if (r->status == KM_SKIPPED && worst < 0)
             status = "skipped";
         else if (r->status == KM_OK)
-            worst = fmax(worst, shows_ulp(pass) ? r->figures.max_ulp : 100 * r->figures.bound_used);
+            worst = fmax(worst,
+                         km_pass_in_ulp(pass) ? r->figures.max_ulp : 100 * r->figures.bound_used);
     }
     if (worst < 0)
         snprintf(word, size, "%s", status);
     else
-        snprintf(word, size, !shows_ulp(pass) ? "%.2g %%" : worst < 1000 ? "%.2f" : "%.1e", worst);
+        snprintf(word, size,
+                 !km_pass_in_ulp(pass) ? "%.2g %%"
+                 : worst < 1000        ? "%.2f"
+                                       : "%.1e",
+                 worst);
 }
 
 static void print_table(const session *s)

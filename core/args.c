@@ -4,8 +4,8 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "core/case.h"
 #include "core/names.h"
+#include "core/pass.h"
 
 static int64_t elements(const km_tensor *t)
 {

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "core/names.h"
+#include "core/pass.h"
 
 /* As kernels receive it. */
 static double rounded(const km_attr_spec *a, double value)
@@ -287,23 +288,6 @@ static int check_attr(const km_attr_spec *a, double value, km_error *error)
     return 0;
 }
 
-/* Element count of all slots of the pass, or INT64_MAX when it overflows. */
-int64_t km_pass_elements(const km_op *op, const km_pass *pass, const km_case *c)
-{
-    int64_t total = 0;
-    for (const km_use *use = pass->use; use->access != KM_END; use++) {
-        km_tensor t = {0};
-        op->shape(c, use->slot, &t);
-        int64_t count = t.ndim > 0;
-        for (int d = 0; d < t.ndim; d++)
-            if (__builtin_mul_overflow(count, t.dim[d], &count))
-                return INT64_MAX;
-        if (__builtin_add_overflow(total, count, &total))
-            return INT64_MAX;
-    }
-    return total;
-}
-
 /* The oracle holds a double beside each float: twelve bytes an element must fit. */
 static int check_memory(const km_op *op, const km_case *c, km_error *error)
 {
@@ -336,61 +320,4 @@ int km_case_check(const km_op *op, const km_case *c, km_error *error)
     if (rule)
         return km_fail(error, "%s", rule);
     return check_memory(op, c, error);
-}
-
-/* ---- tensors of a case --------------------------------------------------------------------- */
-
-int64_t km_piece_start(int64_t count, int pieces, int i)
-{
-    const int64_t all = (int64_t)pieces * pieces, part = (int64_t)i * i;
-    return count / all * part + count % all * part / all;
-}
-
-int km_pass_pieces(const km_pass *pass, const km_case *c)
-{
-    int list = 0;
-    for (const km_use *use = pass->use; use->access != KM_END; use++)
-        list |= use->list;
-    return list && c->dim[KM_DIM_L] > 1 ? (int)c->dim[KM_DIM_L] : 0;
-}
-
-void km_args_shape(const km_op *op, const km_pass *pass, const km_case *c, km_args *args)
-{
-    *args = (km_args){.params = c, .threads = 1};
-    for (const km_use *use = pass->use; use->access != KM_END; use++) {
-        km_tensor *t = &args->slot[use->slot];
-        op->shape(c, use->slot, t);
-        t->type = use->type;
-        t->count = t->ndim > 0;
-        for (int d = 0; d < t->ndim; d++)
-            t->count *= t->dim[d];
-    }
-}
-
-size_t km_element_size(km_type type)
-{
-    return type == KM_UINT8 ? sizeof(uint8_t) : sizeof(float);
-}
-
-double km_pass_bytes(const km_op *op, const km_pass *pass, const km_case *c)
-{
-    km_args args;
-    double bytes = 0;
-    km_args_shape(op, pass, c, &args);
-    for (const km_use *use = pass->use; use->access != KM_END; use++)
-        bytes += (use->access == KM_UPDATE ? 2.0 : 1.0) * (double)km_element_size(use->type) *
-                 (double)args.slot[use->slot].count;
-    return bytes;
-}
-
-double km_pass_flops(const km_op *op, const km_pass *pass, const km_case *c)
-{
-    km_args args;
-    int64_t largest = 0;
-    if (op->flops)
-        return op->flops(c, pass);
-    km_args_shape(op, pass, c, &args);
-    for (int s = 0; s < KM_SLOT_COUNT; s++)
-        largest = args.slot[s].count > largest ? args.slot[s].count : largest;
-    return pass->flops_each * (double)largest;
 }

@@ -1,4 +1,4 @@
-/* case.h: the text form of a case, and the tensors it implies.
+/* case.h: the text form of a case.
  *
  *     CASE  := SIZE+ ("_" ATTR)*          n8c64h56w56_num_parameters64
  *     SIZE  := letter digits              the op's size letters, any order, each at most once
@@ -15,7 +15,6 @@
 
 #include <kernelmark.h>
 #include <stddef.h>
-#include <string.h>
 
 #include "core/error.h"
 
@@ -35,33 +34,5 @@ void km_case_format(const km_op *op, const km_case *c, char text[KM_CASE_TEXT]);
 
 /* Ranges, the op's own rule, and that the tensors fit into this machine's memory. */
 int km_case_check(const km_op *op, const km_case *c, km_error *error);
-
-/* Where piece i of a list of `pieces` tensors with count elements in all starts; for i = pieces, count. Their sizes
- * are as 1, 3, 5, ... */
-int64_t km_piece_start(int64_t count, int pieces, int i);
-
-/* In how many pieces the slots of the pass that are marked km_use.list lie; 0: they are no lists. */
-int km_pass_pieces(const km_pass *pass, const km_case *c);
-
-/* Whether this is a pass `step`. */
-static inline int km_pass_steps(const km_pass *pass)
-{
-    return !strcmp(pass->name, "step");
-}
-
-/* Sets the shape of every slot the pass declares (data stays NULL) and the params pointer. */
-void km_args_shape(const km_op *op, const km_pass *pass, const km_case *c, km_args *args);
-
-/* Of a kernel's tensor, in bytes. */
-size_t km_element_size(km_type type);
-
-/* Bytes that the pass must move: each tensor read or written once, updated ones twice. */
-double km_pass_bytes(const km_op *op, const km_pass *pass, const km_case *c);
-
-/* Floating-point operations of the pass as its op declares them. */
-double km_pass_flops(const km_op *op, const km_pass *pass, const km_case *c);
-
-/* Elements in all tensors of the pass; INT64_MAX when that overflows. */
-int64_t km_pass_elements(const km_op *op, const km_pass *pass, const km_case *c);
 
 #endif

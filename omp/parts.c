@@ -5,7 +5,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
 
-#include "core/case.h"
+#include "core/pass.h"
 #include "core/registry.h"
 #include "slice.h"
 

@@ -60,8 +60,8 @@ static const char *const quick[] = {"n65536", "n65536_math=fast", NULL};
 static const char *const full[] = {
     "n1048576", "n16777216", "n1048576_math=fast", "n16777216_math=fast", "n65536_max_norm1", NULL};
 static const char *const edge[] = {
-    "n0", "n1037_centered1", "n1037l3_alpha0.8_weight_decay0.1_momentum0.5_centered1_max_norm10",
-    NULL};
+    "n0", "n1037_centered1", "n257_alpha0_centered1_math=fast",
+    "n1037l3_alpha0.8_weight_decay0.1_momentum0.5_centered1_max_norm10", NULL};
 
 const km_op KM_OP(rmsprop) = {
     .name = "rmsprop",

@@ -70,8 +70,10 @@ static const char *open(const km_args *args, km_slot result, void **out,
         static const km_conv_algorithm *const list[] = {__VA_ARGS__, NULL};                        \
         return open(args, result, out, list);                                                      \
     }
-OPEN(forward, KM_Y, &km_conv_rows, &km_conv_turned, &km_conv_depthwise, &km_conv_tiles)
-OPEN(backward_data, KM_GRAD_X, &km_conv_rows, &km_conv_turned, &km_conv_depthwise, &km_conv_tiles)
+OPEN(forward, KM_Y, &km_conv_rows, &km_conv_turned, &km_conv_depthwise, &km_conv_strips_of,
+     &km_conv_tiles)
+OPEN(backward_data, KM_GRAD_X, &km_conv_rows, &km_conv_turned, &km_conv_depthwise,
+     &km_conv_strips_of, &km_conv_tiles)
 OPEN(backward_weights, KM_GRAD_WEIGHT, &km_conv_dots, &km_conv_turned, &km_conv_depthwise,
      &km_conv_weights)
 

@@ -1,6 +1,7 @@
 /* conv2d_native_weights.c: backward_weights of blocked tensors by register tiles of input by output channels.
  *
- * A tile sums over the pixels of a block: channels of x are broadcast, those of grad_y are vectors. The sums of a
+ * A tile sums over the pixels of a block: elements of windows are broadcast, as in conv2d_windows.c, and channels of
+ * grad_y are vectors. A window is a row of taps of a block of input channels. The sums of a
  * block start at zero and are added to the others', so that no chain of additions is longer than a block and the
  * number of blocks. Copies of x hold zeros for padding: where a result is NaN, it may be from infinity times such a
  * zero, and it is formed again without them, in the same order. Weights are laid out as in conv2d_native.c: tiles of output channels; blocks of input channels,
@@ -9,18 +10,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "conv2d_native_sums.h"
+#include "conv2d_windows.h"
 
-enum { PIXELS = 112 };
+/* What a tile reads of a block, FLOATS, stays in the first cache. */
+enum { FLOATS = 5376, PIXELS = 112 };
 
 typedef struct plan {
     km_conv_shape shape;
     km_conv_taps h, w;
-    int in_place;
-    int64_t rows, blocks; /* rows of results of a block; blocks of an image, or 1 */
-    int64_t images;       /* of a block */
-    int64_t parts, copy;  /* copy: floats of one image's copies */
-    int64_t *offset;      /* of each tap */
+    int in_place;         /* no padding: x is read where it lies */
+    int joined;           /* a window is a row of taps, else a tap */
+    int64_t rows, images; /* of a block, rows of results; images > 1: whole ones */
+    int64_t width, copy;  /* pixels of a row of copies, and floats of an image's copies */
+    int64_t parts;
+    int64_t *offset; /* of each tap */
+    int64_t *tile;   /* where tiles of output channels begin, in vectors; and where the last ends */
+    int64_t *piece,
+        *rest; /* of rows of a window: of a whole block, and of what is left of channels */
     float *copies;
 } plan;
 
@@ -32,11 +38,6 @@ static int64_t taps_of(const plan *p)
 static int64_t tiles_of(const plan *p)
 {
     return km_ceil_div(km_conv_blocks_of(p->shape.k), TILE_VECTORS);
-}
-
-static int64_t tile_start(const plan *p, int64_t number)
-{
-    return km_conv_tile_start(km_conv_blocks_of(p->shape.k), TILE_VECTORS, number);
 }
 
 /* Of x or grad_y. */
@@ -57,6 +58,11 @@ typedef struct job {
     int64_t image, images, row, rows;
 } job;
 
+/* A block of input channels and a tile of output channels. */
+typedef struct unit {
+    int64_t group, block, tile;
+} unit;
+
 /* Floats of all channels of an image. */
 static int64_t x_image(const plan *p)
 {
@@ -68,45 +74,90 @@ static int64_t g_image(const plan *p)
     return p->shape.groups * km_conv_blocks_of(p->shape.k) * p->h.out * p->w.out * V;
 }
 
-/* Where a block of channels of x, counted over all groups, begins in the job's first image; and copies it. */
-static const float *operand(const job *j, int64_t block)
+/* Where the windows of the job's first result begin; copies a block of channels. */
+static const float *windows_of(const job *j, const unit *u)
 {
     const plan *p = j->p;
-    const int64_t plane = p->h.in * p->w.in;
-    const float *x = j->x + block * plane * V + j->image * x_image(p);
+    const int64_t block = u->group * km_conv_blocks_of(p->shape.c) + u->block;
+    const float *x = j->x + block * p->h.in * p->w.in * V + j->image * x_image(p);
+    const int64_t first = j->row * p->h.step + p->h.place[0];
     if (p->in_place)
-        return x + j->row * p->w.in * V;
-    const km_conv_block b = {.h = &p->h,
-                             .w = &p->w,
-                             .layout = p->rows,
-                             .row = j->row,
-                             .rows = j->rows,
-                             .plane = plane,
-                             .image = x_image(p)};
+        return x + j->row * p->h.step * p->w.in * V;
     for (int64_t n = 0; n < j->images; n++)
-        km_conv_fill_blocks(&b, x + n * x_image(p), 1, j->copies + n * p->copy);
+        km_conv_windows_copy(&p->h, &p->w, p->width, V, x + n * x_image(p), first,
+                             first + km_conv_windows_reach(&p->h, j->rows),
+                             j->copies + n * p->copy);
     return j->copies;
 }
 
-/* All taps of a block of input channels and a tile of output channels. */
-static void run_unit(const job *j, const float *x, int64_t group, int64_t block, int64_t number)
+static float *sums_of(const job *j, const unit *u)
 {
     const plan *p = j->p;
-    const int64_t from = tile_start(p, number), vectors = tile_start(p, number + 1) - from;
-    const int64_t all = km_conv_blocks_of(p->shape.k), taps = taps_of(p),
-                  plane = p->h.out * p->w.out;
-    const int64_t channels = km_min64(V, p->shape.c - block * V);
-    tile t = {.images = j->images, .pixels = j->rows * p->w.out, .g_image = g_image(p)};
-    t.x_image = p->in_place ? x_image(p) : p->copy;
-    t.g = j->g + j->image * t.g_image + ((group * all + from) * plane + j->row * p->w.out) * V;
-    t.g_vector = plane * V;
-    t.sums =
-        j->grad + (group * all * p->shape.c + from * p->shape.c + block * V * vectors) * taps * V;
+    const int64_t c = p->shape.c, all = km_conv_blocks_of(p->shape.k), from = p->tile[u->tile];
+    const int64_t vectors = p->tile[u->tile + 1] - from;
+    return j->grad + ((u->group * all + from) * c + u->block * V * vectors) * taps_of(p) * V;
+}
+
+/* The sums of rows of a window in tiles that begin where `piece` says. */
+static void run_pieces(const km_conv_windows_sums *window, const int64_t *piece, int64_t rows,
+                       int vectors)
+{
+    km_conv_windows_sums t = *window;
+    for (; *piece < rows; piece++) {
+        t.a = window->a + *piece;
+        t.sums = window->sums + *piece * t.step;
+        km_conv_windows_tile(&t, vectors, (int)(piece[1] - *piece));
+    }
+}
+
+static km_conv_windows_sums sums_over(const job *j, const unit *u)
+{
+    const plan *p = j->p;
+    const int64_t from = p->tile[u->tile], plane = p->h.out * p->w.out;
+    const int64_t first = u->group * km_conv_blocks_of(p->shape.k) + from;
+    km_conv_windows_sums t = {.images = j->images, .rows = j->rows, .columns = p->w.out};
+    t.a_image = p->in_place ? x_image(p) : p->copy;
+    t.a_row = p->h.step * p->width * V;
+    t.a_column = p->w.step * V;
+    t.b_image = g_image(p);
+    t.b_row = p->w.out * V;
+    t.b_column = V;
+    t.b_vector = plane * V;
+    t.b = j->g + j->image * t.b_image + (first * plane + j->row * p->w.out) * V;
+    t.step = (p->tile[u->tile + 1] - from) * V;
     t.add = j->image > 0 || j->row > 0;
-    t.lanes = from + vectors == all ? p->shape.k - (all - 1) * V : V;
-    for (int64_t i = 0; i < taps; i++, t.sums += channels * vectors * V) {
-        t.x = x + p->offset[i];
-        run_rows(&t, vectors, channels);
+    if (t.a_row == t.columns * t.a_column) {
+        t.columns *= t.rows;
+        t.rows = 1;
+    }
+    return t;
+}
+
+/* Windows of fewer channels than a block's are taps. */
+static void run_unit(const job *j, const unit *u, const float *windows)
+{
+    const plan *p = j->p;
+    const int64_t channels = km_min64(V, p->shape.c - u->block * V);
+    const int64_t taps = p->joined && channels == V ? p->w.count : 1;
+    const int64_t *piece = channels == V ? p->piece : p->rest;
+    km_conv_windows_sums t = sums_over(j, u);
+    t.sums = sums_of(j, u);
+    for (int64_t i = 0; i < taps_of(p); i += taps, t.sums += taps * channels * t.step) {
+        t.a = windows + p->offset[i];
+        run_pieces(&t, piece, taps * channels, (int)(t.step / V));
+    }
+}
+
+/* Padding of the last vector must be zero even where an input is NaN. */
+static void clear_padding(const plan *p, const unit *u, float *sums)
+{
+    const int64_t all = km_conv_blocks_of(p->shape.k), end = p->tile[u->tile + 1];
+    const int64_t step = (end - p->tile[u->tile]) * V;
+    const int64_t rows = taps_of(p) * km_min64(V, p->shape.c - u->block * V);
+    const int64_t lanes = p->shape.k - (all - 1) * V;
+    for (int64_t i = 1; i <= rows && end == all && lanes < V; i++) {
+        float *last = sums + i * step - V;
+        v_store(last, v_load_n(last, lanes));
     }
 }
 
@@ -156,21 +207,17 @@ static float true_sum(const job *whole, const km_conv_blocked *xs, const km_conv
     return sum;
 }
 
-/* Of a unit. */
-static void mend_unit(const job *j, int64_t group, int64_t block, int64_t number)
+static void mend(const job *j, const unit *u, float *sums)
 {
     const plan *p = j->p;
-    const int64_t from = tile_start(p, number), vectors = tile_start(p, number + 1) - from;
-    const int64_t channels = km_min64(V, p->shape.c - block * V), lanes = vectors * V;
-    const int64_t all = km_conv_blocks_of(p->shape.k), taps = taps_of(p);
+    const int64_t from = p->tile[u->tile], lanes = (p->tile[u->tile + 1] - from) * V;
+    const int64_t channels = km_min64(V, p->shape.c - u->block * V), taps = taps_of(p);
     const km_conv_blocked x = blocked_of(p, KM_X), g = blocked_of(p, KM_GRAD_Y);
-    float *sums =
-        j->grad + (group * all * p->shape.c + from * p->shape.c + block * V * vectors) * taps * V;
     if (!km_conv_has_nan(sums, taps * channels * lanes))
         return;
     for (int64_t i = 0; i < taps * channels * lanes; i++) {
         const int64_t tap_of = i / lanes / channels, k = from * V + i % lanes;
-        const tap t = {group, block * V + i / lanes % channels, k, tap_of / p->w.count,
+        const tap t = {u->group, u->block * V + i / lanes % channels, k, tap_of / p->w.count,
                        tap_of % p->w.count};
         if (isnan(sums[i]) && k < p->shape.k)
             sums[i] = true_sum(j, &x, &g, t);
@@ -184,18 +231,39 @@ static int64_t units_of(const plan *p)
     return p->shape.groups * km_conv_blocks_of(p->shape.c) * tiles_of(p);
 }
 
-/* Units are tiles of output channels, in blocks of input channels, in groups. */
+/* Tiles of output channels, in blocks of input channels, in groups. */
+static unit unit_of(const plan *p, int64_t i)
+{
+    const int64_t tiles = tiles_of(p), blocks = km_conv_blocks_of(p->shape.c);
+    return (unit){i / tiles / blocks, i / tiles % blocks, i % tiles};
+}
+
+static void next_unit(const plan *p, unit *u)
+{
+    if (++u->tile < tiles_of(p))
+        return;
+    u->tile = 0;
+    if (++u->block < km_conv_blocks_of(p->shape.c))
+        return;
+    u->block = 0;
+    u->group++;
+}
+
 static void run_block(const job *j, int64_t from, int64_t end)
 {
-    const int64_t tiles = tiles_of(j->p), blocks = km_conv_blocks_of(j->p->shape.c);
-    const int is_last = j->image + j->images == j->p->shape.n && j->row + j->rows == j->p->h.out;
-    const float *x = NULL;
-    for (int64_t u = from; u < end; u++) {
-        if (u == from || u % tiles == 0)
-            x = operand(j, u / tiles);
-        run_unit(j, x, u / tiles / blocks, u / tiles % blocks, u % tiles);
-        if (is_last && !j->p->in_place)
-            mend_unit(j, u / tiles / blocks, u / tiles % blocks, u % tiles);
+    const plan *p = j->p;
+    const int is_last = j->image + j->images == p->shape.n && j->row + j->rows == p->h.out;
+    const float *windows = NULL;
+    unit u = unit_of(p, from);
+    for (int64_t i = from; i < end; i++, next_unit(p, &u)) {
+        if (i == from || u.tile == 0)
+            windows = windows_of(j, &u);
+        run_unit(j, &u, windows);
+        if (!is_last)
+            continue;
+        if (!p->in_place)
+            mend(j, &u, sums_of(j, &u));
+        clear_padding(p, &u, sums_of(j, &u));
     }
 }
 
@@ -278,26 +346,49 @@ static void close(void *plan_)
 
 static void cut(plan *p)
 {
-    const int64_t wanted = km_max64(1, PIXELS / p->w.out);
-    p->in_place = km_conv_is_identity(&p->h) && km_conv_is_identity(&p->w);
-    p->blocks = km_ceil_div(p->h.out, km_min64(p->h.out, wanted));
-    p->rows = km_ceil_div(p->h.out, p->blocks);
-    p->images = p->blocks > 1 ? 1 : km_max64(1, km_min64(p->shape.n, wanted / p->rows));
+    const int64_t read = km_min64(p->h.step, p->h.count) * km_min64(p->w.step, p->w.count) * V;
+    const int64_t pixels = km_min64(PIXELS, FLOATS / (read + TILE_COLUMNS));
+    const int64_t wanted = km_max64(1, pixels / p->w.out);
+    const int64_t blocks = km_ceil_div(p->h.out, km_min64(p->h.out, wanted));
+    p->rows = km_ceil_div(p->h.out, blocks);
+    p->images = blocks > 1 ? 1 : km_max64(1, km_min64(p->shape.n, wanted / p->rows));
+    p->in_place = km_conv_windows_inside(&p->h) && km_conv_windows_inside(&p->w);
+    p->joined = km_conv_windows_joined(&p->w);
+    p->width = p->in_place ? p->w.in : km_conv_windows_reach(&p->w, p->w.out);
+    p->copy = p->in_place ? 0 : km_conv_windows_reach(&p->h, p->rows) * p->width * V;
+}
+
+/* Where balanced tiles begin, and where the last ends; returns what follows. */
+static int64_t *fill_starts(int64_t *to, int64_t count, int64_t most)
+{
+    const int64_t tiles = km_ceil_div(count, most);
+    for (int64_t i = 0; i <= tiles; i++)
+        *to++ = km_conv_tile_start(count, most, i);
+    return to;
+}
+
+static int open_tables(plan *p)
+{
+    const int64_t top = p->in_place ? 0 : p->h.place[0], left = p->in_place ? 0 : p->w.place[0];
+    const int64_t vectors = km_conv_blocks_of(p->shape.k), rows = (p->joined ? p->w.count : 1) * V;
+    p->offset = malloc((size_t)(taps_of(p) + vectors + rows + V + 3) * sizeof *p->offset);
+    if (!p->offset)
+        return -1;
+    for (int64_t i = 0; i < taps_of(p); i++)
+        p->offset[i] =
+            ((p->h.place[i / p->w.count] - top) * p->width + p->w.place[i % p->w.count] - left) * V;
+    p->tile = p->offset + taps_of(p);
+    p->piece = fill_starts(p->tile, vectors, TILE_VECTORS);
+    p->rest = fill_starts(p->piece, rows, TILE_ROWS);
+    fill_starts(p->rest, p->shape.c % V, TILE_ROWS);
+    return 0;
 }
 
 static int open_work(plan *p)
 {
-    const km_conv_block b = {.h = &p->h, .w = &p->w, .layout = p->rows};
-    p->offset = malloc((size_t)(taps_of(p) + 1) * sizeof *p->offset);
-    if (!p->offset)
-        return -1;
-    km_conv_offsets(&b, 1, p->offset);
-    for (int64_t i = 0; i < taps_of(p); i++)
-        p->offset[i] *= p->in_place ? 0 : V;
-    p->copy = p->in_place ? 0 : km_round_up(km_conv_planes(&b) * V, ALIGN);
-    const size_t bytes = (size_t)(p->parts * p->images * p->copy + ALIGN) * sizeof(float);
-    p->copies = aligned_alloc(ALIGN * sizeof(float), bytes);
-    return p->copies ? 0 : -1;
+    const int64_t floats = km_round_up(p->parts * p->images * p->copy + ALIGN, ALIGN);
+    p->copies = aligned_alloc(ALIGN * sizeof(float), (size_t)floats * sizeof(float));
+    return p->copies ? open_tables(p) : -1;
 }
 
 /* Plain tensors fill the vectors with pixels, whatever the channels. */
@@ -316,8 +407,8 @@ static const char *open(const km_args *args, void **out)
     if (p) {
         p->shape = c;
         p->parts = km_max64(1, args->threads);
-        failed = km_conv_taps_open(&p->h, &c.h, -1, 0) || km_conv_taps_open(&p->w, &c.w, -1, 1);
-        if (!failed) {
+        failed = km_conv_taps_open(&p->h, &c.h, -1, 0) || km_conv_taps_open(&p->w, &c.w, -1, 0);
+        if (!failed && taps_of(p)) {
             cut(p);
             failed = open_work(p);
         }

@@ -23,12 +23,14 @@ typedef struct km_conv_algorithm {
 #define km_conv_dots      KM_JOIN(KM_ISA, conv_dots)
 #define km_conv_turned    KM_JOIN(KM_ISA, conv_turned)
 #define km_conv_depthwise KM_JOIN(KM_ISA, conv_depthwise)
+#define km_conv_strips_of KM_JOIN(KM_ISA, conv_strips_of)
 
 extern const km_kernel km_conv_plain[];     /* conv2d.c */
 extern const km_kernel km_conv_pointwise[]; /* conv2d_pointwise.c: 1x1 over plain tensors */
 
 extern const km_conv_algorithm
     km_conv_tiles; /* conv2d_plan.c: forward and backward_data of anything */
+extern const km_conv_algorithm km_conv_strips_of; /* conv2d_strips_plan.c: of few results */
 extern const km_conv_algorithm km_conv_weights; /* conv2d_weights.c: backward_weights of anything */
 
 /* conv2d_depthwise_rows.c: forward and backward_data, and conv2d_depthwise_dots.c: backward_weights, of groups of one

@@ -23,7 +23,7 @@ KM_INLINE void km_conv_tile_run(const km_conv_tile *t, int vectors, int rows)
     for (int i = 0; i < rows * vectors; i++)
         sum[i] = v_set(0);
     for (int64_t p = 0; p < t->terms; p++, a += rows)
-        km_tile_step(sum, a, 1, t->b + t->offset[p], vectors, rows);
+        km_tile_step(sum, a, 1, t->b + t->offset[p], V, vectors, rows);
     float *c = t->c;
 #pragma GCC unroll 16
     for (int i = 0; i < rows; i++, c += TILE_COLUMNS)

@@ -35,19 +35,27 @@ static int64_t g_image(const plan *p)
 /* ---- copies ---- */
 
 /* Row y of the input from the first tap's column on; y may lie outside. */
-static void copy_row(const plan *p, const float *x, int64_t y, float *to)
+static void copy_row(const km_conv_taps *h, const km_conv_taps *w, int64_t width, int64_t c,
+                     const float *x, int64_t y, float *to)
 {
-    const int64_t c = p->shape.c, column = p->w.place[0];
-    const int64_t begin = km_min64(p->width, km_max64(0, -column));
-    const int64_t end = km_max64(begin, km_min64(p->width, p->w.in - column));
-    if (y < 0 || y >= p->h.in || begin == end) {
-        memset(to, 0, (size_t)(p->width * c) * sizeof *to);
+    const int64_t column = w->place[0];
+    const int64_t begin = km_min64(width, km_max64(0, -column));
+    const int64_t end = km_max64(begin, km_min64(width, w->in - column));
+    if (y < 0 || y >= h->in || begin == end) {
+        memset(to, 0, (size_t)(width * c) * sizeof *to);
         return;
     }
     memset(to, 0, (size_t)(begin * c) * sizeof *to);
-    memcpy(to + begin * c, x + (y * p->w.in + column + begin) * c,
+    memcpy(to + begin * c, x + (y * w->in + column + begin) * c,
            (size_t)((end - begin) * c) * sizeof *to);
-    memset(to + end * c, 0, (size_t)((p->width - end) * c) * sizeof *to);
+    memset(to + end * c, 0, (size_t)((width - end) * c) * sizeof *to);
+}
+
+void km_conv_windows_copy(const km_conv_taps *h, const km_conv_taps *w, int64_t width,
+                          int64_t channels, const float *x, int64_t first, int64_t end, float *to)
+{
+    for (int64_t y = first; y < end; y++, to += width * channels)
+        copy_row(h, w, width, channels, x, y, to);
 }
 
 /* Where the windows of the job's first result begin; copies a group's rows. */
@@ -58,12 +66,9 @@ static const float *windows_of(const job *j, int64_t group)
     const int64_t first = j->row * p->h.step, last = p->h.place[p->h.count - 1];
     if (p->in_place)
         return x + first * p->w.in * p->shape.c;
-    for (int64_t n = 0; n < j->images; n++, x += x_image(p)) {
-        float *to = j->copies + n * p->copy;
-        const int64_t end = first + (j->rows - 1) * p->h.step + last;
-        for (int64_t y = first + p->h.place[0]; y <= end; y++, to += p->width * p->shape.c)
-            copy_row(p, x, y, to);
-    }
+    for (int64_t n = 0; n < j->images; n++, x += x_image(p))
+        km_conv_windows_copy(&p->h, &p->w, p->width, p->shape.c, x, first + p->h.place[0],
+                             first + (j->rows - 1) * p->h.step + last + 1, j->copies + n * p->copy);
     return j->copies;
 }
 
@@ -115,6 +120,7 @@ static km_conv_windows_sums sums_over(const job *j, const float *x, const float 
     t.b_image = g_image(p);
     t.b_row = p->w.out * k;
     t.b_column = k;
+    t.b_vector = V;
     if (t.a_row == t.columns * t.a_column) {
         t.columns *= t.rows;
         t.rows = 1;

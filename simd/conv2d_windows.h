@@ -12,6 +12,7 @@
 #define km_conv_windows_part KM_JOIN(KM_ISA, conv_windows_part)
 #define km_conv_windows_tile KM_JOIN(KM_ISA, conv_windows_tile)
 #define km_conv_windows_turn KM_JOIN(KM_ISA, conv_windows_turn)
+#define km_conv_windows_copy KM_JOIN(KM_ISA, conv_windows_copy)
 
 extern const km_kernel km_conv_windows[];
 
@@ -39,6 +40,27 @@ typedef struct km_conv_windows_plan {
 /* Planes to pixels whose channels are neighbours. */
 void km_conv_windows_turn(const float *planes, int64_t channels, int64_t pixels, float *to);
 
+/* Rows first..end of an image, of `width` pixels from the first tap's column on; some may lie outside. */
+void km_conv_windows_copy(const km_conv_taps *h, const km_conv_taps *w, int64_t width,
+                          int64_t channels, const float *x, int64_t first, int64_t end, float *to);
+
+/* From the first tap of the first of `results` to the last one's of the last. */
+static inline int64_t km_conv_windows_reach(const km_conv_taps *t, int64_t results)
+{
+    return (results - 1) * t->step + t->place[t->count - 1] - t->place[0] + 1;
+}
+
+static inline int km_conv_windows_inside(const km_conv_taps *t)
+{
+    return t->place[0] >= 0 && t->place[0] + km_conv_windows_reach(t, t->out) <= t->in;
+}
+
+/* Whether the taps of a row are neighbours. */
+static inline int km_conv_windows_joined(const km_conv_taps *w)
+{
+    return w->place[w->count - 1] - w->place[0] == w->count - 1;
+}
+
 /* conv2d_windows.c: phase 0 turns plain tensors; the last phase sums. */
 void km_conv_windows_part(const km_args *args, int phase, int part);
 
@@ -49,7 +71,8 @@ typedef struct km_conv_windows_sums {
     const float *a, *b;
     int64_t images, rows, columns;
     int64_t a_image, a_row, a_column, b_image, b_row, b_column;
-    float *sums; /* row i at sums + i * step */
+    int64_t b_vector; /* from a vector of b to the next */
+    float *sums;      /* row i at sums + i * step */
     int64_t step;
     int add; /* nonzero: to what is there */
 } km_conv_windows_sums;

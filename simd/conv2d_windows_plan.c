@@ -136,17 +136,6 @@ static void close(void *plan_)
     free(p);
 }
 
-/* From the first tap of the first of `results` to the last one's of the last. */
-static int64_t reach(const km_conv_taps *t, int64_t results)
-{
-    return (results - 1) * t->step + t->place[t->count - 1] - t->place[0] + 1;
-}
-
-static int is_inside(const km_conv_taps *t)
-{
-    return t->place[0] >= 0 && t->place[0] + reach(t, t->out) <= t->in;
-}
-
 /* Cycles of a tile for a position, roughly: multiplications, loads of which vectors' may cross lines, latency. */
 static int64_t tile_cost(int64_t rows, int64_t vectors)
 {
@@ -172,7 +161,7 @@ static void find_windows(plan *p)
 {
     const km_conv_shape *s = &p->shape;
     const int64_t taps = p->w.count;
-    p->joined = p->w.place[taps - 1] - p->w.place[0] == taps - 1;
+    p->joined = km_conv_windows_joined(&p->w);
     p->count = p->h.count * (p->joined ? 1 : taps);
     p->size = s->c * (p->joined ? taps : 1);
     p->wide = cost_of(s->k, p->size) <= cost_of(p->size, s->k);
@@ -188,9 +177,9 @@ static void cut(plan *p)
     const int64_t plane = p->h.out * p->w.out, blocks = km_ceil_div(plane, pixels);
     p->rows = km_ceil_div(p->h.out, km_min64(p->h.out, blocks));
     p->images = blocks > 1 ? 1 : km_min64(p->shape.n, pixels / plane);
-    p->in_place = is_inside(&p->h) && is_inside(&p->w);
-    p->width = p->in_place ? p->w.in : reach(&p->w, p->w.out);
-    p->copy = p->in_place ? 0 : reach(&p->h, p->rows) * p->width * p->shape.c;
+    p->in_place = km_conv_windows_inside(&p->h) && km_conv_windows_inside(&p->w);
+    p->width = p->in_place ? p->w.in : km_conv_windows_reach(&p->w, p->w.out);
+    p->copy = p->in_place ? 0 : km_conv_windows_reach(&p->h, p->rows) * p->width * p->shape.c;
 }
 
 static int open_tables(plan *p)

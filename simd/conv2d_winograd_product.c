@@ -25,7 +25,7 @@ KM_INLINE void run(const km_wino_tile *t, int vectors, int rows)
     for (int64_t left = t->channels; left > 0; left -= V, block += rows * V) {
         const float *end = block + (left < V ? left : V);
         for (const float *x = block; x < end; x++, u += vectors * V)
-            km_tile_step(sum, x, V, u, vectors, rows);
+            km_tile_step(sum, x, V, u, V, vectors, rows);
     }
     store(t, sum, vectors, rows);
 }

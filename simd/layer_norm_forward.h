@@ -6,8 +6,10 @@
 
 #include "norm.h"
 
-/* SHORT: elements of rows that are taken together; TOGETHER: rows whose results are written by turns. */
-enum { TOGETHER = 4, SHORT = 192 };
+/* SHORT: elements of rows that are taken together; forward longer ones are, too, if they are in the core's own caches, where
+ * nothing else hides the wait for a row's sums, and somewhat longer ones elsewhere. HELD: elements of all of them, at most.
+ * TOGETHER: rows whose results are written by turns. */
+enum { TOGETHER = 4, SHORT = 192, SHORT_FAR = 256, SHORT_NEAR = 1024, HELD = 4096 };
 
 KM_INLINE const float *input(const km_args *args, km_slot slot)
 {
@@ -138,7 +140,8 @@ KM_INLINE void forward_group(const km_args *args, int64_t r, int count, int64_t 
 /* In groups that stay in L1 from their sums to their results. */
 KM_INLINE void forward_short_rows(const km_args *args, range rows, km_reach reach)
 {
-    const int64_t c = args->slot[KM_X].dim[1], most = least(2048 / c, V);
+    const int64_t c = args->slot[KM_X].dim[1], fit = least((c > SHORT ? HELD : HELD / 2) / c, V);
+    const int64_t most = c > SHORT ? fit / TOGETHER * TOGETHER : fit;
     for (int64_t r = rows.from; r < rows.to; r += most)
         forward_group(args, r, (int)least(most, rows.to - r), c, reach);
 }
@@ -172,7 +175,7 @@ KM_INLINE void forward_rows(const km_args *args, range rows, km_reach reach)
 
 KM_INLINE void forward_any(const km_args *args, range rows, km_reach reach)
 {
-    if (args->slot[KM_X].dim[1] <= SHORT)
+    if (args->slot[KM_X].dim[1] <= (reach == KM_NEAR ? SHORT_NEAR : SHORT_FAR))
         forward_short_rows(args, rows, reach);
     else
         forward_rows(args, rows, reach);

@@ -15,8 +15,10 @@
 #include "parts.h"
 #include "vec.h"
 
-/* CHUNK: elements of a term of the norm; GRAIN: parts are multiples of it. */
+/* CHUNK: elements of a term of the norm; GRAIN: parts are multiples of it. AHEAD: elements; above FAR bytes the tensors are
+ * not in the core's own caches. */
 enum { KM_STATES = 3, KM_NUMBERS = 8, KM_CHUNK = 16384, KM_GRAIN = 64 };
+enum { KM_AHEAD = 512, KM_FAR_BYTES = 1 << 20 };
 
 /* param, grad and state of one vector, or of neighbours in one piece. */
 typedef struct km_vectors {
@@ -27,6 +29,7 @@ typedef struct km_rows {
     float *param, *state[KM_STATES];
     const float *grad;
     int64_t n;
+    int far;
 } km_rows;
 
 /* Moves param and state of one vector; k: the numbers of the case. */
@@ -48,46 +51,62 @@ KM_INLINE void km_move_few(km_move *move, const km_rows *r, const vf *k, int fla
         v_store_n(r->state[s] + i, v.state[s], n);
 }
 
-/* Two vectors at a time: the square roots and divisions of one fill the waits of the other. */
+KM_INLINE void km_ask_ahead(const km_rows *r, int states, int64_t i)
+{
+    __builtin_prefetch(r->param + i + KM_AHEAD, 1);
+    __builtin_prefetch(r->grad + i + KM_AHEAD, 0);
+    for (int s = 0; s < states; s++)
+        __builtin_prefetch(r->state[s] + i + KM_AHEAD, 1);
+}
+
+/* Two vectors at a time: the square roots and divisions of one fill the waits of the other. They are neighbours; far from
+ * the core, one of each half: memory is faster in more streams, that are asked for in time. */
 KM_INLINE void km_move_rows(km_move *move, const km_rows *rows, const float *numbers, int flags,
-                            int states, int clips)
+                            int states, int clips, int far)
 {
     enum { PAIR = 2 };
     const km_rows own = *rows, *r = &own; /* which no store can change */
-    int64_t i = 0;
+    const int64_t half = r->n / (PAIR * V) * V, next = far ? half : V, step = far ? V : PAIR * V;
     vf k[KM_NUMBERS];
     for (int j = 0; j < KM_NUMBERS; j++)
         k[j] = v_set(numbers[j]);
-    for (; i + PAIR * V <= r->n; i += PAIR * V) {
+    for (int64_t at = 0, done = 0; done < half; at += step, done += V) {
         km_vectors v[PAIR];
         for (int j = 0; j < PAIR; j++) {
-            v[j].param = v_load(r->param + i + j * V);
-            v[j].grad = v_load(r->grad + i + j * V);
+            const int64_t i = at + j * next;
+            if (far)
+                km_ask_ahead(r, states, i);
+            v[j].param = v_load(r->param + i);
+            v[j].grad = v_load(r->grad + i);
             if (clips)
                 v[j].grad = v_mul(k[0], v[j].grad);
             for (int s = 0; s < states; s++)
-                v[j].state[s] = v_load(r->state[s] + i + j * V);
+                v[j].state[s] = v_load(r->state[s] + i);
         }
         for (int j = 0; j < PAIR; j++)
             move(&v[j], k, flags);
         for (int j = 0; j < PAIR; j++) {
-            v_store(r->param + i + j * V, v[j].param);
+            const int64_t i = at + j * next;
+            v_store(r->param + i, v[j].param);
             for (int s = 0; s < states; s++)
-                v_store(r->state[s] + i + j * V, v[j].state[s]);
+                v_store(r->state[s] + i, v[j].state[s]);
         }
     }
-    for (; i < r->n; i += V)
+    for (int64_t i = PAIR * half; i < r->n; i += V)
         km_move_few(move, r, k, flags, states, clips, i, r->n - i);
 }
 
-/* The loop of `move` for one combination of flags, and their tables. */
+/* The loop of `move` for one combination of flags, and their tables. A factor of 1 changes nothing: far from the core,
+ * where it costs nothing, there is no loop without. */
 #define KM_LOOP(move, flags, states)                                                               \
     static void move##_##flags(const km_rows *r, const float *k)                                   \
     {                                                                                              \
-        if (k[0] == 1)                                                                             \
-            km_move_rows(move, r, k, flags, states, 0);                                            \
+        if (r->far)                                                                                \
+            km_move_rows(move, r, k, flags, states, 1, 1);                                         \
+        else if (k[0] == 1)                                                                        \
+            km_move_rows(move, r, k, flags, states, 0, 0);                                         \
         else                                                                                       \
-            km_move_rows(move, r, k, flags, states, 1);                                            \
+            km_move_rows(move, r, k, flags, states, 1, 0);                                         \
     }
 #define KM_LOOPS_2(move, states)                                                                   \
     KM_LOOP(move, 0, states(0))                                                                    \
@@ -121,6 +140,7 @@ KM_INLINE void km_walk(const km_args *args, const km_step *step, km_range range,
                        void (*each)(const km_rows *r, void *context), void *context)
 {
     const km_tensor *t = args->slot, *param = &t[step->param];
+    const int far = param->count * (step->states + 2) * (int64_t)sizeof(float) > KM_FAR_BYTES;
     int64_t start = 0;
     for (int i = 0; i < km_pieces_of(param) && start < range.to; i++) {
         const int64_t size = km_piece_size(param, i);
@@ -129,7 +149,7 @@ KM_INLINE void km_walk(const km_args *args, const km_step *step, km_range range,
         start += size;
         if (from >= to)
             continue;
-        km_rows r = {.n = to - from};
+        km_rows r = {.n = to - from, .far = far};
         r.param = (float *)km_piece_data(param, i) + from;
         r.grad = (const float *)km_piece_data(&t[step->grad], i) + from;
         for (int s = 0; s < step->states; s++)

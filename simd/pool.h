@@ -3,7 +3,7 @@
  * A window's elements, and the windows of an element, are spans along each axis: the same loops then serve
  * windows that slide, dilated ones and uneven grids. How the tensors are gone through is `how`:
  *
- *   POOL_BLOCKS   native tensors, whose lanes are channels (pool_lanes.h, pool_taps.h)
+ *   POOL_BLOCKS   native tensors, whose lanes are channels (pool_lanes.h, pool_taps.h, pool_groups.h, pool_held.h)
  *   POOL_LANES    bands of V planes, transposed into lanes and back in scratch memory, any shape
  *   POOL_ROWS     planes with long rows: lanes are neighbouring windows of a row (pool_rows.h)
  *   POOL_PAIRS    windows of 2x2 that don't overlap: lanes are neighbours, too (pool_pairs.h)

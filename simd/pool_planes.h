@@ -4,9 +4,10 @@
 #define KM_POOL_PLANES_H
 
 #include "pool_gradient.h"
+#include "pool_groups.h"
+#include "pool_held.h"
 #include "pool_native.h"
 #include "pool_pairs.h"
-#include "pool_taps.h"
 
 /* ---- V planes and vectors ---- */
 
@@ -102,6 +103,30 @@ KM_INLINE void km_pool_through_lanes(const km_pool *p, const km_args *args, int 
 }
 
 /* ---- native tensors ---- */
+
+static inline void km_max_block(const km_pool *p, const km_args *args, int64_t block, int part)
+{
+    const int64_t in = block * V * km_pool_plane(p, KM_X), out = block * V * km_pool_plane(p, KM_Y);
+    uint8_t *taps = (uint8_t *)args->slot[KM_INDICES].data + out;
+    float *larger = (float *)args->slot[p->backward ? KM_GRAD_X : KM_X].data + in;
+    float *smaller = (float *)args->slot[p->backward ? KM_GRAD_Y : KM_Y].data + out;
+    if (p->backward && p->apart && p->h.kernel == 2 && p->w.kernel == 2)
+        km_won_apart(p, smaller, taps, larger, 2, 2);
+    else if (p->backward && p->apart)
+        km_won_apart(p, smaller, taps, larger, p->h.kernel, p->w.kernel);
+    else if (p->backward)
+        km_won(p, smaller, taps, larger, (double *)p->scratch + part * p->all / 2);
+    else if (km_are_pairs(p))
+        km_max_of_pairs(p, larger, smaller, taps);
+    else if (km_is_grouped(p, 1))
+        km_max_grouped(p, larger, smaller, taps, 1);
+    else if (km_is_grouped(p, 2))
+        km_max_grouped(p, larger, smaller, taps, 2);
+    else if (p->ring)
+        km_max_shared(p, larger, smaller, taps, km_kept_of(p, part));
+    else
+        km_max_alone(p, larger, smaller, taps);
+}
 
 KM_INLINE void km_average_block(const km_pool *p, const km_args *args, int64_t block, int part)
 {

@@ -15,7 +15,8 @@ KM_INLINE void move_by(km_vectors *v, const vf *k, int flags, int decays)
     vf variance = v->state[0] = v_fma(rest_g, g, v_mul(k[ALPHA], v->state[0]));
     if (flags & CENTERED) {
         v->state[1] = v_fma(k[ALPHA], v->state[1], rest_g);
-        variance = v_fnma(v->state[1], v->state[1], variance);
+        /* not fused: of a constant gradient it must come out as 0, not as what rounding left of its square */
+        variance = v_sub(variance, v_mul(v->state[1], v->state[1]));
     }
     if (flags & GATHERS) {
         const vf buffer = v_mul(k[MOMENTUM], v->state[last]), minus_g = v_sub(v_set(0), g);

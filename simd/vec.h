@@ -6,7 +6,7 @@
  *   vf, vm, V        vector of float, mask, number of lanes
  *   v_load_n, v_store_n   the first min(n, V) lanes, n >= 0; memory beyond is never touched
  *   v_load_within(p, from, to, other)   lanes [from, to), of which only those are touched; the rest of other
- *   v_load_in        the lanes of a mask, else 0; memory of the others is never touched
+ *   v_load_in, v_store_in   the lanes of a mask, else 0; memory of the others is never touched
  *   v_stream         past the caches where the ISA can; p aligned to sizeof(vf); v_fence after
  *   v_stream_pays()  whether that is faster, for one core at a time, where no cache holds p
  *   v_fma(a, b, c)   a b + c;  v_fms  a b - c;  v_fnma  c - a b;  one rounding each

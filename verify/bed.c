@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "core/args.h"
-#include "core/case.h"
 #include "core/fpstate.h"
 #include "core/names.h"
+#include "core/pass.h"
 #include "core/registry.h"
 
 static size_t bytes_of(const km_work *w, int slot)

@@ -12,6 +12,7 @@
 
 #include "core/case.h"
 #include "core/names.h"
+#include "core/pass.h"
 #include "core/registry.h"
 #include "verify/isolate.h"
 

@@ -11,6 +11,7 @@
 
 #include "core/fpstate.h"
 #include "core/guard.h"
+#include "core/pass.h"
 #include "core/registry.h"
 #include "verify/isolate.h"
 #include "verify/work.h"

@@ -7,6 +7,7 @@
 
 #include "core/case.h"
 #include "core/names.h"
+#include "core/pass.h"
 #include "core/registry.h"
 #include "verify/golden_json.h"
 #include "verify/work.h"

@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/case.h"
 #include "core/names.h"
+#include "core/pass.h"
 #include "verify/golden_json.h"
 #include "verify/work.h"
 

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/case.h"
+#include "core/pass.h"
 #include "core/registry.h"
 #include "verify/bed.h"
 #include "verify/isolate.h"

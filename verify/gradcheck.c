@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/case.h"
 #include "core/names.h"
+#include "core/pass.h"
 #include "core/random.h"
 #include "core/registry.h"
 
@@ -178,37 +178,50 @@ static void forward_into(const check *k, double *y)
     k->subject.forward(&args);
 }
 
-/* sum c_i (y+_i - y-_i): differences first, so that untouched elements cancel exactly. */
-static double difference(const check *k)
+/* sum c_i (y+_i - y-_i): differences first, so that untouched elements cancel exactly. `noise`: what roundings of the
+ * others may make of it. */
+static double difference(const check *k, double *noise)
 {
     const double *c = k->cotangent;
-    double sum = 0;
-    for (int64_t i = 0; i < k->forward.slot[KM_Y].count; i++)
-        sum += k->y_plus[i] == k->y_minus[i] ? 0 : (c ? c[i] : 1) * (k->y_plus[i] - k->y_minus[i]);
+    double sum = 0, size = 0;
+    for (int64_t i = 0; i < k->forward.slot[KM_Y].count; i++) {
+        if (k->y_plus[i] == k->y_minus[i])
+            continue;
+        const double weight = c ? c[i] : 1;
+        sum += weight * (k->y_plus[i] - k->y_minus[i]);
+        size += fabs(weight) * fmax(fabs(k->y_plus[i]), fabs(k->y_minus[i]));
+    }
+    *noise = 4 * DBL_EPSILON * size;
     return sum;
 }
 
-static double numeric_at(const check *k, double *x, double h)
+/* A difference over its step, and what is not held against anybody. */
+typedef struct slope {
+    double value, noise;
+} slope;
+
+static slope numeric_at(const check *k, double *x, double h)
 {
     /* volatile: the step that was taken, not the one that was asked for */
     volatile double plus = *x + h, minus = *x - h;
-    double kept = *x;
+    double kept = *x, noise;
     *x = plus;
     forward_into(k, k->y_plus);
     *x = minus;
     forward_into(k, k->y_minus);
     *x = kept;
-    return difference(k) / (plus - minus);
+    const double change = difference(k, &noise);
+    return (slope){change / (plus - minus), noise / (plus - minus)};
 }
 
-static double relative(double a, double n, double largest)
+static double relative(double a, slope n, double largest)
 {
-    double scale = fabs(a) + fabs(n) + 1e-3 * largest;
-    return a == n ? 0 : fabs(a - n) / scale;
+    const double scale = fabs(a) + fabs(n.value) + 1e-3 * largest, error = fabs(a - n.value);
+    return error <= n.noise && isfinite(n.noise) ? 0 : (error - n.noise) / scale;
 }
 
 /* The best of three steps: one may straddle a region where the others are right. */
-static double element_error(const check *k, double *x, double a, double numeric, double largest)
+static double element_error(const check *k, double *x, double a, slope numeric, double largest)
 {
     static const double factors[] = {4, 0.25};
     double h = k->step * fmax(1, fabs(*x)), best = relative(a, numeric, largest);
@@ -219,37 +232,26 @@ static double element_error(const check *k, double *x, double a, double numeric,
     return best;
 }
 
-/* Of a numeric derivative, from that of the forward passes' results, where a single y sums up everything. */
-static double rounding(const check *k)
-{
-    const double *c = k->cotangent, *y = k->forward.slot[KM_Y].data;
-    double sum = 0;
-    for (int64_t i = 0; !c && i < k->forward.slot[KM_Y].count; i++)
-        sum += fabs(y[i]);
-    return DBL_EPSILON * sum / k->step;
-}
-
 static int check_full(const check *k, km_slot slot, km_slot grad, km_error *error)
 {
     double *x = k->forward.slot[slot].data, largest = 0;
     const double *a = k->backward.slot[grad].data;
     int64_t count = k->forward.slot[slot].count;
-    double *numeric = malloc((size_t)(count + 1) * sizeof *numeric);
+    slope *numeric = malloc((size_t)(count + 1) * sizeof *numeric);
     if (!numeric)
         return km_fail(error, "out of memory for the gradient check");
     for (int64_t i = 0; i < count; i++) {
         numeric[i] = numeric_at(k, &x[i], k->step * fmax(1, fabs(x[i])));
-        largest = fmax(largest, fabs(numeric[i]));
+        largest = fmax(largest, fabs(numeric[i].value));
     }
-    /* what rounding of y leaves of a difference is not held against anybody */
-    largest = fmax(largest, 1e3 * rounding(k) / k->tolerance);
     int failed = 0;
     for (int64_t i = 0; i < count && !failed; i++) {
         double rel = element_error(k, &x[i], a[i], numeric[i], largest);
         k->result->max_rel = fmax(k->result->max_rel, isnan(rel) ? INFINITY : rel);
         if (!(rel <= k->tolerance))
-            failed = km_fail(error, "%s[%" PRId64 "] at %s = %.9g: analytic %.12g, numeric %.12g",
-                             km_slot_name[grad], i, km_slot_name[slot], x[i], a[i], numeric[i]);
+            failed =
+                km_fail(error, "%s[%" PRId64 "] at %s = %.9g: analytic %.12g, numeric %.12g",
+                        km_slot_name[grad], i, km_slot_name[slot], x[i], a[i], numeric[i].value);
     }
     k->result->directions += (int)count;
     free(numeric);
@@ -276,8 +278,8 @@ static int check_probe(const check *k, km_slot slot, km_slot grad, const double 
     }
     forward_into(k, k->y_minus);
     memcpy(x, kept, (size_t)count * sizeof *x);
-    double numeric = difference(k) / (2 * k->step),
-           rel = size > 0 ? fabs(dot - numeric) / size : fabs(numeric);
+    double noise, numeric = difference(k, &noise) / (2 * k->step),
+                  rel = size > 0 ? fabs(dot - numeric) / size : fabs(numeric);
     k->result->max_rel = fmax(k->result->max_rel, isnan(rel) ? INFINITY : rel);
     k->result->directions++;
     if (!(rel <= projected_tolerance))

@@ -3,8 +3,9 @@
  * The scalar is L = sum c_i y_i with a Gaussian c: the plain sum would be blind to many errors. Each
  * tensor that has a gradient is checked on its own. Full mode, up to 2000 elements: one difference per
  * element, h = cbrt(eps) max(1, |x|), passes where |a - n| <= 1e-6 (|a| + |n| + 1e-3 max|n|), 1e-4 for
- * an op with kinks. Projected mode, above: 8 Gaussian directions u (2 beyond 100000), passes where
- * |<grad, u> - numeric| <= 1e-7 sum |grad_i u_i|. Inputs within ten steps of a kink are moved away.
+ * an op with kinks; what the rounding of y may make of n is allowed besides. Projected mode, above: 8
+ * Gaussian directions u (2 beyond 100000), passes where |<grad, u> - numeric| <= 1e-7 sum |grad_i u_i|.
+ * Inputs within ten steps of a kink are moved away.
  * Where forward writes indices, the elements of x are kept apart, so that no step changes what is chosen.
  * Also: backward(0) is exactly 0, and backward is linear in grad_y.
  * SPDX-License-Identifier: Apache-2.0 */

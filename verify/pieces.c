@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/case.h"
 #include "core/names.h"
+#include "core/pass.h"
 
 static size_t bytes_of(int64_t count)
 {

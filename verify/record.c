@@ -9,6 +9,7 @@
 
 #include "core/build_info.h"
 #include "core/cpu.h"
+#include "core/pass.h"
 #include "core/registry.h"
 
 static void put_text(json_t *o, const char *key, const char *text)
@@ -125,7 +126,7 @@ int km_record_open(km_recorder *r, const char *path, const km_run_facts *facts, 
 
 /* ---- cells ---------------------------------------------------------------------------------- */
 
-static json_t *figures_json(const km_result *result)
+static json_t *figures_json(const km_cell *cell, const km_result *result)
 {
     const km_figures *f = &result->figures;
     json_t *o = json_object();
@@ -133,6 +134,7 @@ static json_t *figures_json(const km_result *result)
     put_real(o, "max_abs", f->max_abs);
     put_real(o, "max_rel", f->max_rel);
     put_real(o, "bound_used", f->bound_used);
+    put_text(o, "measure", km_pass_in_ulp(cell->pass) ? "ulp" : "bound");
     put_integer(o, "elements", f->elements);
     put_integer(o, "checks", result->checks);
     if (result->edge_deviations) {
@@ -175,7 +177,7 @@ static void put_timing(json_t *o, const km_result *result)
         put_real(o, "speedup_vs_ref", t->speedup_vs_ref);
 }
 
-static void put_verdict(json_t *o, const km_result *result)
+static void put_verdict(json_t *o, const km_cell *cell, const km_result *result)
 {
     put_text(o, "status", km_status_names[result->status]);
     put_text(o, "reason", result->reason);
@@ -184,7 +186,7 @@ static void put_verdict(json_t *o, const km_result *result)
     if (result->workspace_bytes)
         put_integer(o, "workspace_bytes", result->workspace_bytes);
     if (result->checks)
-        json_object_set_new(o, "verify", figures_json(result));
+        json_object_set_new(o, "verify", figures_json(cell, result));
     if (result->gradcheck.directions) {
         json_t *grad = json_object();
         put_real(grad, "max_rel", result->gradcheck.max_rel);
@@ -215,7 +217,7 @@ static json_t *cell_json(const km_cell *cell, const km_result *result)
     put_text(o, "layout", cell->layout == KM_NATIVE ? "native" : "plain");
     put_integer(o, "threads", cell->threads);
     put_text(o, "isa", cell->backend->isa ? cell->backend->isa : "baseline");
-    put_verdict(o, result);
+    put_verdict(o, cell, result);
     if (result->checks)
         put_real(o, "open_ns", result->open_ns);
     if (result->convert_ns > 0)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "core/case.h"
+#include "core/pass.h"
 #include "core/registry.h"
 #include "verify/work.h"
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/pass.h"
 #include "verify/cell.h"
 
 enum { LONGEST = 4 * 16 + 3, ALIGNMENTS = 16, AFFORDABLE = 1 << 14 };

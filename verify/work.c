@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/case.h"
 #include "core/names.h"
+#include "core/pass.h"
 #include "core/random.h"
 #include "core/registry.h"
 

@@ -45,6 +45,11 @@ KM_INLINE vf v_load_in(const float *p, vm m)
     return _mm256_maskload_ps(p, _mm256_castps_si256(m));
 }
 
+KM_INLINE void v_store_in(float *p, vf a, vm m)
+{
+    _mm256_maskstore_ps(p, _mm256_castps_si256(m), a);
+}
+
 KM_INLINE void v_store(float *p, vf a)
 {
     _mm256_storeu_ps(p, a);

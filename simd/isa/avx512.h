@@ -43,6 +43,11 @@ KM_INLINE vf v_load_in(const float *p, vm m)
     return _mm512_maskz_loadu_ps(m, p);
 }
 
+KM_INLINE void v_store_in(float *p, vf a, vm m)
+{
+    _mm512_mask_storeu_ps(p, m, a);
+}
+
 KM_INLINE void v_store(float *p, vf a)
 {
     _mm512_storeu_ps(p, a);

@@ -56,6 +56,18 @@ KM_INLINE vf v_load_in(const float *p, vm m)
     return a;
 }
 
+KM_INLINE void v_store_in(float *p, vf a, vm m)
+{
+    if (vgetq_lane_u32(m, 0))
+        vst1q_lane_f32(p, a, 0);
+    if (vgetq_lane_u32(m, 1))
+        vst1q_lane_f32(p + 1, a, 1);
+    if (vgetq_lane_u32(m, 2))
+        vst1q_lane_f32(p + 2, a, 2);
+    if (vgetq_lane_u32(m, 3))
+        vst1q_lane_f32(p + 3, a, 3);
+}
+
 KM_INLINE void v_store(float *p, vf a)
 {
     vst1q_f32(p, a);

@@ -78,6 +78,7 @@ expect 2 "--offset must be a whole number from 0 to 15, not '16'" verify relu --
 expect 2 "--offset must be a whole number" verify relu --case n8 --offset -1
 expect 2 "--repetitions must be a whole number from 9 to 101" bench relu --case n8 --repetitions 3
 expect 2 "--min-time must be a whole number" bench relu --case n8 --min-time 0
+expect 2 "--max-call must be a whole number" bench relu --case n8 --max-call 0
 expect 2 "--sample must be a whole number from 1 to 65536" verify --exhaustive relu --sample 0
 expect 2 "is not a function of x alone" verify --exhaustive prelu
 expect 2 "no op matches 'reluu'; did you mean 'relu'?" verify --exhaustive reluu

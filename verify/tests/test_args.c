@@ -4,6 +4,7 @@
 
 #include "core/args.h"
 #include "core/case.h"
+#include "core/pass.h"
 #include "core/registry.h"
 
 enum { N = 8 };

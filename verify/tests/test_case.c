@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "core/case.h"
+#include "core/pass.h"
 #include "core/random.h"
 #include "core/registry.h"
 

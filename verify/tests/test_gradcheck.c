@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "check.h"
 
+#include "core/pass.h"
 #include "gradcheck_faults.h"
 
 #include <stdio.h>
@@ -189,6 +190,20 @@ static void right_edges_pass(void **state)
     print_message("# %d right gradients of edge cases\n", count);
 }
 
+/* A gradient of 4e-8 of a mean near 1, whose last digits are all that a step changes. */
+static void rounding_is_no_error(void **state)
+{
+    (void)state;
+    const km_op *loss = km_op_find("binary_cross_entropy_with_logits");
+    km_case c;
+    km_gradcheck result = {0};
+    km_error error = {""};
+    assert_int_equal(km_case_parse(loss, "n1023", &c, &error), 0);
+    if (km_gradcheck_run(loss, km_pass_find(loss, "backward"), &c, 1, &result, &error))
+        fail_msg("%s", error.text);
+    assert_true(result.max_rel < 1e-6);
+}
+
 static void visit_wrong(const attempt *a, int *count)
 {
     for (faulty_slot = 0; faulty_slot < KM_SLOT_COUNT; faulty_slot++)
@@ -242,10 +257,11 @@ static void applies_to_backward(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(wrong_in_every_op),         cmocka_unit_test(wrong_in_one_op),
-        cmocka_unit_test(right_ones_pass),           cmocka_unit_test(right_ones_pass_projected),
-        cmocka_unit_test(right_edges_pass),          cmocka_unit_test(wrong_edges_are_caught),
-        cmocka_unit_test(message_names_the_element), cmocka_unit_test(applies_to_backward),
+        cmocka_unit_test(wrong_in_every_op),      cmocka_unit_test(wrong_in_one_op),
+        cmocka_unit_test(right_ones_pass),        cmocka_unit_test(right_ones_pass_projected),
+        cmocka_unit_test(right_edges_pass),       cmocka_unit_test(rounding_is_no_error),
+        cmocka_unit_test(wrong_edges_are_caught), cmocka_unit_test(message_names_the_element),
+        cmocka_unit_test(applies_to_backward),
     };
     return cmocka_run_group_tests_name("gradcheck", tests, NULL, NULL);
 }

@@ -134,6 +134,7 @@ static void figures(void **state)
     assert_true(c->verify.elements == 1LL << 40 && c->verify.max_ulp == 0.75);
     assert_true(c->verify.max_abs == 1.25e-7 && c->verify.bound_used == 0.123456789);
     assert_true(c->verify.max_rel == 3e-45);
+    assert_string_equal(c->verify.measure, "ulp");
     assert_true(c->gradcheck.directions == 97 && c->gradcheck.max_rel == 1.5e-11);
     assert_true(c->ns.min == 1 && c->ns.median == 2.5 && c->ns.p90 == 3 && c->ns.mad == 0.5);
     assert_true(c->ns.ci95[0] == 1 && c->ns.ci95[1] == 3 && c->ns.sample_count == 3);

@@ -150,7 +150,30 @@ static void common_cells(void **state)
     assert_int_equal(row->peer.best, 1);
     assert_true(near(row->peer.value, 1)); /* 20/40 and 40/20 */
     assert_true(near(v->group[0].total[1], 4));
-    assert_int_equal(row->max_ulp, 1); /* 4 ULP at n10; onednn has 4 too, the first stands */
+    assert_int_equal(row->worst, 1); /* 4 ULP at n10; onednn has 4 too, the first stands */
+    km_view_free(v);
+    km_run_free(run);
+}
+
+/* Ulps of sums that cancel say nothing: what says so is shown by its bound. */
+static void errors_in_bounds(void **state)
+{
+    (void)state;
+    draft d = begin_run("cpu");
+    static const char *const backends[] = {"ref", "avx2"};
+    for (int b = 0; b < 2; b++) {
+        put_id(&d, "conv2d", "n1", backends[b], 1);
+        fprintf(d.file, "\"status\":\"ok\",\"verify\":{\"max_ulp\":2e6,\"bound_used\":0.125,"
+                        "\"measure\":\"bound\",\"elements\":8}}\n");
+        d.count[KM_OK]++;
+    }
+    km_run *run = finish_run(&d);
+    km_view *v = km_view_of(run, &(km_report){0}, NULL);
+    assert_non_null(v);
+    const km_row *row = &v->group[0].row[0];
+    assert_true(row->in_bounds && near(row->entry[1].error, 0.125));
+    assert_string_equal(km_text_cell_error(&run->cells[1]).s, "12.5 %");
+    assert_string_equal(km_text_error(2.5, false).s, "2.50 ulp");
     km_view_free(v);
     km_run_free(run);
 }
@@ -385,13 +408,14 @@ static void full_disk(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(common_cells),  cmocka_unit_test(peer_interval),
-        cmocka_unit_test(thread_groups), cmocka_unit_test(wrong_cells),
-        cmocka_unit_test(markdown),      cmocka_unit_test(markdown_fits),
-        cmocka_unit_test(csv),           cmocka_unit_test(html),
-        cmocka_unit_test(html_ids),      cmocka_unit_test(absurd_figures),
-        cmocka_unit_test(no_gnuplot),    cmocka_unit_test(figures),
-        cmocka_unit_test(outfile),       cmocka_unit_test(full_disk),
+        cmocka_unit_test(common_cells),   cmocka_unit_test(errors_in_bounds),
+        cmocka_unit_test(peer_interval),  cmocka_unit_test(thread_groups),
+        cmocka_unit_test(wrong_cells),    cmocka_unit_test(markdown),
+        cmocka_unit_test(markdown_fits),  cmocka_unit_test(csv),
+        cmocka_unit_test(html),           cmocka_unit_test(html_ids),
+        cmocka_unit_test(absurd_figures), cmocka_unit_test(no_gnuplot),
+        cmocka_unit_test(figures),        cmocka_unit_test(outfile),
+        cmocka_unit_test(full_disk),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "core/case.h"
+#include "core/pass.h"
 #include "core/registry.h"
 #include "verify/cell.h"
 #include "verify/isolate.h"
