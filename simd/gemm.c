@@ -47,7 +47,7 @@ static km_tile_kind set_rows(km_tile *t, const job *j, span rows, int64_t i, blo
     if (g->rows_packed) {
         t->a_step = PACKED_ROWS;
         t->a = j->rows + i * PACKED_ROWS * k.terms;
-        return g->direct ? KM_TERMS_OF_ROWS : KM_BOTH_PACKED;
+        return g->direct || t->copy ? KM_TERMS_OF_ROWS : KM_BOTH_PACKED;
     }
     t->a = j->a + (g->a_along_k ? rows.from * g->lda + k.term : k.term * g->lda + rows.from);
     t->a_step = g->lda;
@@ -60,12 +60,14 @@ static void run_panels(km_tile *t, const job *j, km_tile_kind kind, int rows, bl
 {
     const km_gemm *g = j->g;
     const int64_t column = k.column.from + at;
+    const int lies = g->direct || t->copy; /* b, where it was */
     km_tile one = *t;
     one.panels = panels;
     one.last = last;
-    one.b_step = g->direct ? g->ldb : vectors * V;
-    one.b_next = g->direct ? vectors * V : vectors * V * k.terms;
-    one.b += g->direct ? at : at * k.terms;
+    one.b_step = lies ? g->ldb : vectors * V;
+    one.b_next = lies ? vectors * V : vectors * V * k.terms;
+    one.b += lies ? at : at * k.terms;
+    one.copy = t->copy ? t->copy + at * k.terms : NULL;
     one.c += column;
     one.bias = j->bias && !g->bias_by_row ? j->bias + column : NULL;
     km_tile_run(&one, kind, vectors, rows, last < V);
@@ -81,20 +83,28 @@ static int64_t run_whole(km_tile *t, const job *j, km_tile_kind kind, int rows, 
     return at + panels * vectors * V;
 }
 
+/* Where b does not lie along k, the first tile packs it for the others. */
+static int copies(const km_gemm *g, int64_t i)
+{
+    return i == 0 && !g->direct && !g->b_packed && !g->b_along_k;
+}
+
 /* All panels of a block past the rows of tile i. */
 static void run_rows(const job *j, span row, int64_t i, block k)
 {
     const km_gemm *g = j->g;
     const int rows = (int)(row.to - row.from), wide = g->wide ? km_tile_width(rows) : TILE_VECTORS;
     const int64_t columns = k.column.to - k.column.from;
-    km_tile t = {.terms = k.terms, .add = k.term > 0, .c_step = g->ldc};
+    const int copying = copies(g, i);
+    km_tile t = {
+        .terms = k.terms, .add = k.term > 0, .c_step = g->ldc, .copy = copying ? j->panels : NULL};
     const km_tile_kind kind = set_rows(&t, j, row, i, k);
     int64_t at = 0;
     t.row_bias = j->bias && g->bias_by_row && !t.add ? j->bias + row.from : NULL;
     t.c = j->c + row.from * g->ldc;
-    t.b = g->b_packed ? j->b + km_round_up(g->n, V) * k.term + k.column.from * k.terms
-          : g->direct ? j->b + k.term * g->ldb + k.column.from
-                      : j->panels;
+    t.b = g->b_packed            ? j->b + km_round_up(g->n, V) * k.term + k.column.from * k.terms
+          : g->direct || copying ? j->b + k.term * g->ldb + k.column.from
+                                 : j->panels;
     if (wide > TILE_VECTORS)
         at = run_whole(&t, j, kind, rows, k, at, wide);
     at = run_whole(&t, j, kind, rows, k, at, TILE_VECTORS);
@@ -136,7 +146,7 @@ static void pack_rows(const job *j, chunk c, block k)
 static void run_block(const job *j, chunk c, block k)
 {
     const km_gemm *g = j->g;
-    if (!g->direct && !g->b_packed)
+    if (g->b_along_k && !g->b_packed)
         km_gemm_pack_columns(j->panels, piece_of(g, j->b, k));
     for (int64_t i = 0; i < c.tiles; i++)
         run_rows(j, tile_of(c, i), i, k);

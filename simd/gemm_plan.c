@@ -69,23 +69,24 @@ static void plan_direct(km_gemm *g, int few_terms)
     g->columns = one || g->k * g->n <= SHORT * NARROW ? INT64_MAX / 2 : NARROW;
 }
 
-/* b is packed. */
+/* b is packed. For few rows in blocks of long rows: reading b takes a good part of the time then. */
 static void plan_packed(km_gemm *g)
 {
     enum { TERMS = 384, COLUMNS = 256 / TILE_COLUMNS * TILE_COLUMNS };
+    enum { FEW_ROWS = 48, LESS = 128, LONG = 512 / TILE_COLUMNS * TILE_COLUMNS };
+    const int few = g->m <= FEW_ROWS && !g->b_along_k && !g->b_packed;
     g->wide = 0;
     g->height = TILE_ROWS;
-    g->terms = TERMS;
-    g->columns = COLUMNS;
+    g->terms = few ? LESS : TERMS;
+    g->columns = few ? LONG : COLUMNS;
 }
 
-/* Measured: b in L2 by up to 36 rows, or beyond it, with rows that are near each other, by up to 24. */
+/* Measured: b that is small, or has rows near each other and is not far beyond L2, by up to 16 rows. */
 static int direct_pays(const km_gemm *g)
 {
-    enum { SMALL = 1 << 13, IN_L2 = 9 << 15, LARGE = 1 << 21, NEAR = 2048 };
-    enum { FEW_ROWS = 24, MOST_ROWS = 36 };
+    enum { SMALL = 1 << 13, LARGE = 1 << 21, NEAR = 2048, FEW_ROWS = 16, SOME_ROWS = 36 };
     const int64_t size = g->k * g->n;
-    return size <= SMALL || (g->m <= MOST_ROWS && size <= IN_L2) ||
+    return size <= SMALL || (g->m <= SOME_ROWS && size <= 2 * SMALL) ||
            (g->m <= FEW_ROWS && size <= LARGE && g->ldb <= NEAR);
 }
 

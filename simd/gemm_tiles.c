@@ -5,7 +5,7 @@
 
 #include <stddef.h>
 
-enum { LINE = 16, LONG = 24, FIVE = 5 };
+enum { LINE = 16, LONG = 24, FIVE = 5, AHEAD = 8 };
 
 /* Asks for the part of c that the next panel writes. */
 KM_INLINE void expect(const float *c, int64_t step, int vectors, int rows)
@@ -37,6 +37,18 @@ KM_INLINE int64_t term_step(const km_tile *t, km_tile_kind kind)
 KM_INLINE int64_t b_step(const km_tile *t, km_tile_kind kind, int vectors)
 {
     return kind == KM_BOTH_PACKED ? vectors * V : t->b_step;
+}
+
+/* Vectors of b to where they are wanted packed, and some terms on asked for. */
+KM_INLINE void put_copy(float *to, const float *b, int64_t step, int vectors, int partial,
+                        int64_t lanes)
+{
+#pragma GCC unroll 16
+    for (int v = 0; v < vectors; v++) {
+        v_store(to + v * V, load(b + v * V, partial && v == vectors - 1, lanes));
+        if (v * V % LINE == 0)
+            __builtin_prefetch(b + v * V + AHEAD * step);
+    }
 }
 
 /* Whether the multiplications broadcast row i themselves: a load more, an instruction less. Where rows have a step,
@@ -86,8 +98,8 @@ KM_INLINE void add_wide_term(const float *a, int64_t row, const float *b, int ve
 
 /* Rows in fives off one pointer each: few registers, whatever the step. Several terms from one count of the loop: what
  * neither loads nor multiplies takes a place in the pipeline, too. */
-KM_INLINE void add_terms(const km_tile *t, const float *b, km_tile_kind kind, int vectors, int rows,
-                         int partial, vf sum[TILE_SUMS])
+KM_INLINE void add_terms(const km_tile *t, const float *b, float *copy, km_tile_kind kind,
+                         int vectors, int rows, int partial, vf sum[TILE_SUMS])
 {
     const int64_t row = row_step(t, kind), next = term_step(t, kind);
     const int64_t step = b_step(t, kind, vectors), lanes = t->last, terms = t->terms;
@@ -99,6 +111,10 @@ KM_INLINE void add_terms(const km_tile *t, const float *b, km_tile_kind kind, in
             add_wide_term(a0, row, b, vectors, rows, sum);
         else
             add_term(a, row, b, lanes, kind, vectors, rows, partial, sum);
+        if (copy) {
+            put_copy(copy, b, step, vectors, partial, lanes);
+            copy += vectors * V;
+        }
         a0 += next;
         a1 += next;
         a2 += next;
@@ -129,7 +145,8 @@ KM_INLINE void store(const km_tile *t, float *c, const float *bias, int vectors,
         }
 }
 
-KM_INLINE void run(const km_tile *t, km_tile_kind kind, int vectors, int rows, int partial)
+KM_INLINE void run(const km_tile *t, km_tile_kind kind, int vectors, int rows, int partial,
+                   int copying)
 {
     const float *b = t->b, *bias = t->bias, *row_bias = t->row_bias;
     float *c = t->c;
@@ -140,7 +157,8 @@ KM_INLINE void run(const km_tile *t, km_tile_kind kind, int vectors, int rows, i
 #pragma GCC unroll 32
         for (int i = 0; i < rows * vectors; i++)
             sum[i] = v_set(row_bias ? row_bias[i / vectors] : 0);
-        add_terms(t, b, kind, vectors, rows, partial, sum);
+        add_terms(t, b, copying ? t->copy + q * vectors * V * t->terms : NULL, kind, vectors, rows,
+                  partial, sum);
         store(t, c, bias, vectors, rows, partial, sum);
         b += t->b_next;
         c += vectors * V;
@@ -152,44 +170,52 @@ KM_INLINE void run(const km_tile *t, km_tile_kind kind, int vectors, int rows, i
 
 enum { WIDE = 0 }; /* as the width: km_tile_width(rows) */
 
-KM_INLINE void run_any(const km_tile *t, km_tile_kind kind, int width, int rows, int partial)
+KM_INLINE void run_any(const km_tile *t, km_tile_kind kind, int width, int rows, int partial,
+                       int copying)
 {
     if (width != WIDE)
-        run(t, kind, width, rows, partial);
+        run(t, kind, width, rows, partial, copying);
     else if (km_tile_width(rows) > TILE_VECTORS)
-        run(t, kind, km_tile_width(rows), rows, 0);
+        run(t, kind, km_tile_width(rows), rows, 0, 0);
 }
 
 #define HEIGHT(rows)                                                                               \
     case rows:                                                                                     \
-        run_any(t, (km_tile_kind)KIND, WIDTH, rows, PARTIAL);                                      \
+        run_any(t, (km_tile_kind)KIND, WIDTH, rows, PARTIAL, COPYING);                             \
         break;
-#define TILES(name, kind, width, partial)                                                          \
+#define TILES(name, kind, width, partial, copying)                                                 \
     static void name(const km_tile *t, int rows)                                                   \
     {                                                                                              \
-        enum { KIND = kind, WIDTH = width, PARTIAL = partial };                                    \
+        enum { KIND = kind, WIDTH = width, PARTIAL = partial, COPYING = copying };                 \
         switch (rows) {                                                                            \
             TILE_HEIGHTS(HEIGHT)                                                                   \
         }                                                                                          \
     }
 #define KINDS(width)                                                                               \
-    TILES(rows_of_terms_##width, KM_ROWS_OF_TERMS, width, 0)                                       \
-    TILES(terms_of_rows_##width, KM_TERMS_OF_ROWS, width, 0)                                       \
-    TILES(both_packed_##width, KM_BOTH_PACKED, width, 0)                                           \
-    TILES(rows_of_terms_##width##_partial, KM_ROWS_OF_TERMS, width, 1)                             \
-    TILES(terms_of_rows_##width##_partial, KM_TERMS_OF_ROWS, width, 1)
+    TILES(rows_of_terms_##width, KM_ROWS_OF_TERMS, width, 0, 0)                                    \
+    TILES(terms_of_rows_##width, KM_TERMS_OF_ROWS, width, 0, 0)                                    \
+    TILES(both_packed_##width, KM_BOTH_PACKED, width, 0, 0)                                        \
+    TILES(rows_of_terms_##width##_copying, KM_ROWS_OF_TERMS, width, 0, 1)                          \
+    TILES(terms_of_rows_##width##_copying, KM_TERMS_OF_ROWS, width, 0, 1)                          \
+    TILES(rows_of_terms_##width##_partial, KM_ROWS_OF_TERMS, width, 1, 0)                          \
+    TILES(terms_of_rows_##width##_partial, KM_TERMS_OF_ROWS, width, 1, 0)                          \
+    TILES(rows_of_terms_##width##_partial_copying, KM_ROWS_OF_TERMS, width, 1, 1)                  \
+    TILES(terms_of_rows_##width##_partial_copying, KM_TERMS_OF_ROWS, width, 1, 1)
 TILE_WIDTHS(KINDS)
-TILES(rows_of_terms_wide, KM_ROWS_OF_TERMS, WIDE, 0)
-TILES(terms_of_rows_wide, KM_TERMS_OF_ROWS, WIDE, 0)
+TILES(rows_of_terms_wide, KM_ROWS_OF_TERMS, WIDE, 0, 0)
+TILES(terms_of_rows_wide, KM_TERMS_OF_ROWS, WIDE, 0, 0)
 
 void km_tile_run(const km_tile *t, km_tile_kind kind, int vectors, int rows, int partial)
 {
     typedef void (*tiles_fn)(const km_tile *t, int rows);
 #define ENTRY(width)                                                                               \
-    {{rows_of_terms_##width, terms_of_rows_##width, both_packed_##width},                          \
+    {{rows_of_terms_##width, terms_of_rows_##width, both_packed_##width,                           \
+      rows_of_terms_##width##_copying, terms_of_rows_##width##_copying},                           \
      {rows_of_terms_##width##_partial, terms_of_rows_##width##_partial,                            \
-      terms_of_rows_##width##_partial}},
-    static const tiles_fn tiles[TILE_VECTORS][2][KM_TILE_KINDS] = {TILE_WIDTHS(ENTRY)};
+      terms_of_rows_##width##_partial, rows_of_terms_##width##_partial_copying,                    \
+      terms_of_rows_##width##_partial_copying}},
+    static const tiles_fn tiles[TILE_VECTORS][2][KM_TILE_KINDS + 2] = {TILE_WIDTHS(ENTRY)};
     static const tiles_fn wide[] = {rows_of_terms_wide, terms_of_rows_wide};
-    (vectors > TILE_VECTORS ? wide[kind] : tiles[vectors - 1][partial][kind])(t, rows);
+    const int way = t->copy ? KM_TILE_KINDS + (int)kind : (int)kind;
+    (vectors > TILE_VECTORS ? wide[kind] : tiles[vectors - 1][partial][way])(t, rows);
 }

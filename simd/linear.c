@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { BLOCK = 256, PRODUCTS = 2, ALIGN = 64 };
+enum { BLOCK = 256, WIDE = 8, PRODUCTS = 2, ALIGN = 64 };
 
 /* A product of a pass: the slots of c = a b. */
 typedef struct product {
@@ -43,9 +43,21 @@ static product forward_product(const km_case *c)
                      KM_Y};
 }
 
+/* Of one feature, gradients are a row by a matrix, not a matrix by a column that would leave all lanes but one empty. */
+static product row_product(int64_t n, int64_t k, km_slot a, km_slot c)
+{
+    return (product){{.m = 1, .n = n, .k = k, .lda = k, .ldc = n, .a_along_k = 1}, a, KM_GRAD_Y, c};
+}
+
 static product data_product(const km_case *c)
 {
     const int64_t *d = c->dim;
+    if (d[KM_DIM_C] == 1) {
+        product turned = row_product(d[KM_DIM_N], d[KM_DIM_K], KM_WEIGHT, KM_GRAD_X);
+        turned.g.b_along_k = 1;
+        turned.g.ldb = d[KM_DIM_K];
+        return turned;
+    }
     return (product){{.m = d[KM_DIM_N],
                       .n = d[KM_DIM_C],
                       .k = d[KM_DIM_K],
@@ -61,6 +73,11 @@ static product data_product(const km_case *c)
 static product weights_product(const km_case *c)
 {
     const int64_t *d = c->dim;
+    if (d[KM_DIM_C] == 1) {
+        product turned = row_product(d[KM_DIM_K], d[KM_DIM_N], KM_X, KM_GRAD_WEIGHT);
+        turned.g.ldb = d[KM_DIM_K];
+        return turned;
+    }
     return (product){{.m = d[KM_DIM_K],
                       .n = d[KM_DIM_C],
                       .k = d[KM_DIM_N],
@@ -142,22 +159,38 @@ static void describe(const void *plan_, km_kernel_info *info)
 
 /* ---- runs ---- */
 
+/* Some vectors of grad_bias from channel j on, the last one of `lanes` lanes: sums that do not wait for each other. */
+KM_INLINE void sum_channels(const km_args *args, int64_t j, int vectors, int64_t lanes)
+{
+    const int64_t *d = args->params->dim, n = d[KM_DIM_N], k = d[KM_DIM_K];
+    const float *grad_y = (const float *)args->slot[KM_GRAD_Y].data + j;
+    float *grad_bias = (float *)args->slot[KM_GRAD_BIAS].data + j;
+    vf total[WIDE];
+    for (int v = 0; v < vectors; v++)
+        total[v] = v_set(0);
+    for (int64_t i = 0; i < n;) {
+        vf sum[WIDE];
+        for (int v = 0; v < vectors; v++)
+            sum[v] = v_set(0);
+        for (const int64_t end = i + BLOCK < n ? i + BLOCK : n; i < end; i++)
+            for (int v = 0; v < vectors; v++)
+                sum[v] = v_add(sum[v], lanes < V ? v_load_n(grad_y + i * k + v * V, lanes)
+                                                 : v_load(grad_y + i * k + v * V));
+        for (int v = 0; v < vectors; v++)
+            total[v] = v_add(total[v], sum[v]);
+    }
+    for (int v = 0; v < vectors; v++)
+        v_store_n(grad_bias + v * V, total[v], lanes);
+}
+
 /* Channels [from, to) of grad_bias. */
 static void sum_rows(const km_args *args, int64_t from, int64_t to)
 {
-    const int64_t *d = args->params->dim, n = d[KM_DIM_N], k = d[KM_DIM_K];
-    const float *grad_y = args->slot[KM_GRAD_Y].data;
-    float *grad_bias = args->slot[KM_GRAD_BIAS].data;
-    for (int64_t j = from; j < to; j += V) {
-        vf total = v_set(0);
-        for (int64_t i = 0; i < n;) {
-            vf sum = v_set(0);
-            for (const int64_t end = i + BLOCK < n ? i + BLOCK : n; i < end; i++)
-                sum = v_add(sum, v_load_n(grad_y + i * k + j, to - j));
-            total = v_add(total, sum);
-        }
-        v_store_n(grad_bias + j, total, to - j);
-    }
+    int64_t j = from;
+    for (; j + WIDE * V <= to; j += WIDE * V)
+        sum_channels(args, j, WIDE, V);
+    for (; j < to; j += V)
+        sum_channels(args, j, 1, to - j);
 }
 
 static void run_part(const km_args *args, int phase, int part)

@@ -12,7 +12,7 @@
 
 /* How a's elements lie: row i, term p at a[i * a_step + p] or at a[p * a_step + i]. The latter takes
  * fewer instructions: all of a term's elements are found from three addresses. Fewer still where a and b are packed:
- * a_step is PACKED_ROWS then, and b_step the width of the tile. */
+ * a_step is PACKED_ROWS then, b_step the width of the tile, and nothing is copied. */
 typedef enum km_tile_kind {
     KM_ROWS_OF_TERMS,
     KM_TERMS_OF_ROWS,
@@ -31,6 +31,8 @@ typedef struct km_tile {
     int64_t a_step, b_step, terms;
     int64_t panels; /* side by side in c */
     int64_t b_next; /* floats of b from panel to panel */
+    float *
+        copy; /* NULL, or b lies apart and goes there as packed panels on its way; not where tiles are wide */
     int64_t last; /* lanes of the last vector, where the tile is called partial; panels is 1 then */
     float *c;     /* row i at c + i * c_step */
     int64_t c_step;
