@@ -8,7 +8,7 @@
 #include "core/pass.h"
 #include "verify/isolate.h"
 
-static const double long_oracle_flops = 4e9;
+static const double large_flops = 4e9, large_bytes = 2e8;
 
 int km_suite_roof(const km_cell *cell, const km_roofs *roofs, km_result *result)
 {
@@ -98,7 +98,8 @@ int km_suite_run(const km_cell *cells, size_t count, const km_suite_options *opt
                  km_result *results, km_error *error)
 {
     km_work work;
-    const int wide = km_pass_flops(cells->op, cells->pass, &cells->params) < long_oracle_flops;
+    const int wide = km_pass_flops(cells->op, cells->pass, &cells->params) < large_flops &&
+                     km_pass_bytes(cells->op, cells->pass, &cells->params) < large_bytes;
     if (wide && verify_wide(cells, count, options, results, error))
         return -1;
     if (km_work_open_usual(&work, cells->op, cells->pass, &cells->params, options->verify.seed,

@@ -18,7 +18,7 @@ typedef struct km_suite_options {
 } km_suite_options;
 
 /* Verifies count cells of one op, pass and case, refills their inputs as in use (km_fill_usual), verifies them on
- * these too (of cases with over 4e9 flops, on these only), and times them side by side; results must lie in shared
+ * these too (of cases with over 4e9 flops or 200 MB, on these only), and times them side by side; results must lie in shared
  * memory (km_shared_open). Returns -1 with a message when the harness itself failed. */
 int km_suite_run(const km_cell *cells, size_t count, const km_suite_options *options,
                  km_result *results, km_error *error);
