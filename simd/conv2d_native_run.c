@@ -63,18 +63,20 @@ static void find_pixels(const plan *p, const stage *s, const km_conv_block *b, i
     }
 }
 
-/* The tiles of pixels that are neighbours in x. */
+/* The tiles of pixels that are neighbours in x; sizes without a division for each. */
 static void run_pixels(const plan *p, km_conv_pixels *t, const float *x, const int64_t *to,
                        int64_t pixels, int vectors)
 {
-    const int64_t tiles = km_ceil_div(pixels, TILE_ROWS), step = p->step;
-    int64_t from = 0;
-    for (int64_t i = 1; i <= tiles; i++) {
-        const int64_t end = km_conv_tile_start(pixels, TILE_ROWS, i);
-        t->x = x + from * step;
-        t->to = to + from;
-        km_conv_pixels_any(t, vectors, (int)(end - from), step != V);
-        from = end;
+    const int64_t tiles = km_max64(1, km_ceil_div(pixels, TILE_ROWS)), step = p->step;
+    const int64_t rows = pixels / tiles, more = pixels - rows * tiles;
+    for (int64_t i = 0; i < tiles; i++) {
+        const int64_t count = rows + (i < more);
+        t->x = x;
+        t->to = to;
+        km_conv_pixels_any(t, vectors, (int)count, step != V);
+        x += count * step;
+        to += count;
+        t->ahead += t->full * t->lines * ALIGN;
     }
 }
 
@@ -134,17 +136,39 @@ static void run_tile(const job *j, km_conv_pixels *t, int64_t channel, int vecto
     }
 }
 
-/* The weights of a tile that starts at vector `from`, for a chunk. */
-static const float *tile_weights(const job *j, int64_t channel, int64_t channels, int64_t tile)
+/* The weights of a tile for a chunk, from which on they are packed. */
+static const float *packed_weights(const job *j, int64_t channel, int64_t tile)
 {
     const plan *p = j->p;
     const int64_t all = km_conv_blocks_of(p->results), taps = km_conv_native_taps(j->s);
     const int64_t from = km_conv_tile_start(all, TILE_VECTORS, tile);
     const int64_t vectors = km_conv_tile_start(all, TILE_VECTORS, tile + 1) - from;
+    return j->weights + (from * p->sources + channel * vectors) * taps * V;
+}
+
+static const float *tile_weights(const job *j, int64_t channel, int64_t channels, int64_t tile)
+{
     if (!j->s->single)
-        return j->weights + (from * p->sources + channel * vectors) * taps * V;
-    km_conv_pack_turned(p, j->s, j->weights + channel * p->w_source, channels, tile, j->tile);
+        return packed_weights(j, channel, tile);
+    km_conv_pack_turned(j->p, j->s, j->weights + channel * j->p->w_source, channels, tile, j->tile);
     return j->tile;
+}
+
+/* Weights beyond the second cache that few pixels are multiplied by: they are fetched while others are used. */
+static void expect_weights(const job *j, km_conv_pixels *t, int64_t channel, int64_t channels,
+                           int64_t tile, int64_t vectors)
+{
+    enum { FEW = 8, MANY = 1 << 20 };
+    const plan *p = j->p;
+    const int64_t pixels = (j->last_block - j->first_block) * j->s->cut.rows * j->s->w.out;
+    const int64_t tiles = km_ceil_div(pixels, TILE_ROWS), next = channel + channels;
+    const int is_last = tile + 1 == j->last_tile;
+    t->lines = 0;
+    t->ahead = t->w;
+    if (j->s->single || tiles > FEW || p->group_weights < MANY || (is_last && next == p->sources))
+        return;
+    t->lines = km_ceil_div(V * vectors * V, ALIGN * tiles);
+    t->ahead = packed_weights(j, is_last ? next : channel, is_last ? j->first_tile : tile + 1);
 }
 
 /* Channels of the source from `channel` on. */
@@ -162,6 +186,7 @@ static void run_chunk(const job *j, int64_t channel, int64_t channels)
         const int64_t from = km_conv_tile_start(all, TILE_VECTORS, i);
         const int64_t vectors = km_conv_tile_start(all, TILE_VECTORS, i + 1) - from;
         t.w = tile_weights(j, channel, channels, i);
+        expect_weights(j, &t, channel, channels, i, vectors);
         t.y = j->y + from * t.y_vector;
         t.bias = j->bias ? j->bias + from * V : NULL;
         if (from + vectors == all)

@@ -3,16 +3,18 @@
 #include "tile_step.h"
 
 /* AHEAD: floats of weights between what is multiplied and what is fetched from L2. */
-enum { LINE = 16, AHEAD = 16 * TILE_COLUMNS };
+enum { LINE = 16, AHEAD = 16 * TILE_COLUMNS, EACH = 4 };
 
-/* What the tile will write, while it computes. */
-KM_INLINE void expect_results(const km_conv_pixels *t, int vectors, int rows)
+/* What the tile will write, and other weights, while it computes: a few lines for each term, so that no others wait. */
+KM_INLINE void expect_some(const km_conv_pixels *t, int64_t term, int vectors, int rows)
 {
-#pragma GCC unroll 16
-    for (int i = 0; i < rows; i++)
+    const float *w = t->ahead + term * t->lines * LINE, *end = w + t->lines * LINE;
+    for (int64_t i = term * EACH; i < (term + 1) * EACH && i < rows; i++)
 #pragma GCC unroll 4
         for (int v = 0; v < vectors; v++)
             __builtin_prefetch(t->y + t->to[i] + v * t->y_vector, 1);
+    for (; w < end; w += LINE)
+        __builtin_prefetch(w, 0, 2);
 }
 
 /* One channel of all pixels by its weights. */
@@ -24,28 +26,22 @@ KM_INLINE void multiply(vf *sum, const float *x, int step, const float *w, int v
     km_tile_step(sum, x, step, w, V, vectors, rows);
 }
 
-/* The next tap's pixels, unless they are this one's but for a few. */
-KM_INLINE void expect_pixels(const float *x, const int64_t *offset, int rows)
-{
-    enum { FEW = 2 };
-    if ((uint64_t)(offset[1] - offset[0]) > FEW * V)
-#pragma GCC unroll 16
-        for (int i = 0; i < rows; i++)
-            __builtin_prefetch(x + offset[1] + i * V);
-}
-
 /* A step of the loop over channels is short enough to be repeated from the queue of decoded instructions: where another
  * thread shares the core's decoders, longer loops take a fifth more time. */
 KM_INLINE void sum_blocked(const km_conv_pixels *t, vf *sum, int vectors, int rows)
 {
     const float *w = t->w;
     const int64_t *offset = t->offset, *full = offset + t->full, *end = offset + t->terms;
+    const int64_t *others = offset + (t->lines ? t->full : (rows + EACH - 1) / EACH);
     for (; offset < full; offset++) {
-        const float *x = t->x + offset[0], *last = x + V;
-        expect_pixels(t->x, offset, rows);
+        const float *x = t->x + offset[0], *next = t->x + offset[1];
+        if (offset < others)
+            expect_some(t, offset - t->offset, vectors, rows);
 #pragma GCC unroll 1
-        for (; x < last; x++, w += vectors * V)
-            multiply(sum, x, V, w, vectors, rows);
+        for (int c = 0; c < V; c++, w += vectors * V) {
+            __builtin_prefetch(next + c * V);
+            multiply(sum, x + c, V, w, vectors, rows);
+        }
     }
     for (; offset < end; offset++)
         for (int64_t c = 0; c < t->last; c++, w += vectors * V)
@@ -54,6 +50,8 @@ KM_INLINE void sum_blocked(const km_conv_pixels *t, vf *sum, int vectors, int ro
 
 KM_INLINE void sum_flat(const km_conv_pixels *t, vf *sum, int vectors, int rows)
 {
+    for (int i = 0; i * EACH < rows; i++)
+        expect_some(t, i, vectors, rows);
     const float *w = t->w, *x = t->x + *t->offset;
     const int64_t *end = t->offset + t->terms;
     for (const int64_t *offset = t->offset + 1; offset <= end; offset++, w += vectors * V) {
@@ -99,7 +97,6 @@ KM_INLINE void clear_padding(const km_conv_pixels *t, int vectors, int rows)
 KM_INLINE void run(const km_conv_pixels *t, int vectors, int rows, int is_flat)
 {
     vf sum[TILE_SUMS];
-    expect_results(t, vectors, rows);
 #pragma GCC unroll 32
     for (int i = 0; i < rows * vectors; i++)
         sum[i] = v_set(0);

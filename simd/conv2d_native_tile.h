@@ -19,6 +19,9 @@ typedef struct km_conv_pixels {
     const int64_t *to;
     int64_t y_vector;
     int64_t lanes; /* that the last vector keeps; the others become zeros */
+    const float
+        *ahead; /* weights that are needed next: so many lines are fetched for each full term */
+    int64_t lines;
     const float *bias;
     int add; /* nonzero: to what is in y; else to the bias, where there is one */
 } km_conv_pixels;

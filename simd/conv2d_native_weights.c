@@ -1,51 +1,21 @@
 /* conv2d_native_weights.c: backward_weights of blocked tensors by register tiles of input by output channels.
  *
  * A tile sums over the pixels of a block: elements of windows are broadcast, as in conv2d_windows.c, and channels of
- * grad_y are vectors. A window is a row of taps of a block of input channels. The sums of a
- * block start at zero and are added to the others', so that no chain of additions is longer than a block and the
- * number of blocks. Copies of x hold zeros for padding: where a result is NaN, it may be from infinity times such a
- * zero, and it is formed again without them, in the same order. Weights are laid out as in conv2d_native.c: tiles of output channels; blocks of input channels,
- * taps, channels, lanes. SPDX-License-Identifier: Apache-2.0 */
+ * grad_y are vectors. A window is a row of taps of a block of input channels; where rows are short, it is a tap, and
+ * each column of taps has its own copy. The sums of a block start at zero and are added to the others', so that no
+ * chain of additions is longer than a block and the number of blocks. Copies of x hold zeros for padding: where a
+ * result is NaN, it may be from infinity times such a zero, and it is formed again without them, in the same order.
+ * Weights are laid out as in conv2d_native.c: tiles of output channels; blocks of input channels, taps, channels,
+ * lanes. SPDX-License-Identifier: Apache-2.0 */
+#include "conv2d_native_weights.h"
+
 #include <math.h>
-#include <stdlib.h>
-#include <string.h>
 
-#include "conv2d_windows.h"
-
-/* What a tile reads of a block, FLOATS, stays in the first cache. */
-enum { FLOATS = 5376, PIXELS = 112 };
-
-typedef struct plan {
-    km_conv_shape shape;
-    km_conv_taps h, w;
-    int in_place;         /* no padding: x is read where it lies */
-    int joined;           /* a window is a row of taps, else a tap */
-    int64_t rows, images; /* of a block, rows of results; images > 1: whole ones */
-    int64_t width, copy;  /* pixels of a row of copies, and floats of an image's copies */
-    int64_t parts;
-    int64_t *offset; /* of each tap */
-    int64_t *tile;   /* where tiles of output channels begin, in vectors; and where the last ends */
-    int64_t *piece,
-        *rest; /* of rows of a window: of a whole block, and of what is left of channels */
-    float *copies;
-} plan;
-
-static int64_t taps_of(const plan *p)
-{
-    return p->h.count * p->w.count;
-}
+typedef km_conv_native_weights_plan plan;
 
 static int64_t tiles_of(const plan *p)
 {
     return km_ceil_div(km_conv_blocks_of(p->shape.k), TILE_VECTORS);
-}
-
-/* Of x or grad_y. */
-static km_conv_blocked blocked_of(const plan *p, km_slot slot)
-{
-    const km_conv_shape *s = &p->shape;
-    return slot == KM_X ? (km_conv_blocked){s->n, s->groups, s->c, s->h.in * s->w.in}
-                        : (km_conv_blocked){s->n, s->groups, s->k, s->h.out * s->w.out};
 }
 
 /* ---- blocks of pixels ---- */
@@ -74,19 +44,41 @@ static int64_t g_image(const plan *p)
     return p->shape.groups * km_conv_blocks_of(p->shape.k) * p->h.out * p->w.out * V;
 }
 
+/* A block of channels of x, whose rows of one image lie side by side; some may lie outside. */
+static void copy_rows(const job *j, const float *x, int64_t first)
+{
+    const plan *p = j->p;
+    const int64_t end = first + km_conv_windows_reach(&p->h, j->rows);
+    for (int64_t n = 0; n < j->images; n++, x += x_image(p))
+        km_conv_windows_copy(&p->h, &p->w, p->width, V, x, first, end, j->copies + n * p->copy);
+}
+
+static void gather(const job *j, const float *x)
+{
+    const plan *p = j->p;
+    const km_conv_block b = {.h = &p->h,
+                             .w = &p->w,
+                             .layout = p->rows,
+                             .row = j->row,
+                             .rows = j->rows,
+                             .plane = p->h.in * p->w.in,
+                             .image = x_image(p)};
+    for (int64_t n = 0; n < j->images; n++, x += x_image(p))
+        km_conv_fill_blocks(&b, x, 1, j->copies + n * p->copy);
+}
+
 /* Where the windows of the job's first result begin; copies a block of channels. */
 static const float *windows_of(const job *j, const unit *u)
 {
     const plan *p = j->p;
     const int64_t block = u->group * km_conv_blocks_of(p->shape.c) + u->block;
     const float *x = j->x + block * p->h.in * p->w.in * V + j->image * x_image(p);
-    const int64_t first = j->row * p->h.step + p->h.place[0];
     if (p->in_place)
         return x + j->row * p->h.step * p->w.in * V;
-    for (int64_t n = 0; n < j->images; n++)
-        km_conv_windows_copy(&p->h, &p->w, p->width, V, x + n * x_image(p), first,
-                             first + km_conv_windows_reach(&p->h, j->rows),
-                             j->copies + n * p->copy);
+    if (p->gathered)
+        gather(j, x);
+    else
+        copy_rows(j, x, j->row * p->h.step + p->h.place[0]);
     return j->copies;
 }
 
@@ -95,7 +87,8 @@ static float *sums_of(const job *j, const unit *u)
     const plan *p = j->p;
     const int64_t c = p->shape.c, all = km_conv_blocks_of(p->shape.k), from = p->tile[u->tile];
     const int64_t vectors = p->tile[u->tile + 1] - from;
-    return j->grad + ((u->group * all + from) * c + u->block * V * vectors) * taps_of(p) * V;
+    return j->grad + ((u->group * all + from) * c + u->block * V * vectors) *
+                         km_conv_native_weights_taps(p) * V;
 }
 
 /* The sums of rows of a window in tiles that begin where `piece` says. */
@@ -117,8 +110,8 @@ static km_conv_windows_sums sums_over(const job *j, const unit *u)
     const int64_t first = u->group * km_conv_blocks_of(p->shape.k) + from;
     km_conv_windows_sums t = {.images = j->images, .rows = j->rows, .columns = p->w.out};
     t.a_image = p->in_place ? x_image(p) : p->copy;
-    t.a_row = p->h.step * p->width * V;
-    t.a_column = p->w.step * V;
+    t.a_row = (p->gathered ? p->w.out : p->h.step * p->width) * V;
+    t.a_column = p->gathered ? V : p->w.step * V;
     t.b_image = g_image(p);
     t.b_row = p->w.out * V;
     t.b_column = V;
@@ -142,7 +135,8 @@ static void run_unit(const job *j, const unit *u, const float *windows)
     const int64_t *piece = channels == V ? p->piece : p->rest;
     km_conv_windows_sums t = sums_over(j, u);
     t.sums = sums_of(j, u);
-    for (int64_t i = 0; i < taps_of(p); i += taps, t.sums += taps * channels * t.step) {
+    for (int64_t i = 0; i < km_conv_native_weights_taps(p);
+         i += taps, t.sums += taps * channels * t.step) {
         t.a = windows + p->offset[i];
         run_pieces(&t, piece, taps * channels, (int)(t.step / V));
     }
@@ -153,7 +147,7 @@ static void clear_padding(const plan *p, const unit *u, float *sums)
 {
     const int64_t all = km_conv_blocks_of(p->shape.k), end = p->tile[u->tile + 1];
     const int64_t step = (end - p->tile[u->tile]) * V;
-    const int64_t rows = taps_of(p) * km_min64(V, p->shape.c - u->block * V);
+    const int64_t rows = km_conv_native_weights_taps(p) * km_min64(V, p->shape.c - u->block * V);
     const int64_t lanes = p->shape.k - (all - 1) * V;
     for (int64_t i = 1; i <= rows && end == all && lanes < V; i++) {
         float *last = sums + i * step - V;
@@ -211,8 +205,10 @@ static void mend(const job *j, const unit *u, float *sums)
 {
     const plan *p = j->p;
     const int64_t from = p->tile[u->tile], lanes = (p->tile[u->tile + 1] - from) * V;
-    const int64_t channels = km_min64(V, p->shape.c - u->block * V), taps = taps_of(p);
-    const km_conv_blocked x = blocked_of(p, KM_X), g = blocked_of(p, KM_GRAD_Y);
+    const int64_t channels = km_min64(V, p->shape.c - u->block * V),
+                  taps = km_conv_native_weights_taps(p);
+    const km_conv_blocked x = km_conv_native_weights_blocked(p, KM_X),
+                          g = km_conv_native_weights_blocked(p, KM_GRAD_Y);
     if (!km_conv_has_nan(sums, taps * channels * lanes))
         return;
     for (int64_t i = 0; i < taps * channels * lanes; i++) {
@@ -267,7 +263,7 @@ static void run_block(const job *j, int64_t from, int64_t end)
     }
 }
 
-static void run_part(const km_args *args, int phase, int part)
+void km_conv_native_weights_part(const km_args *args, int phase, int part)
 {
     const plan *p = args->plan;
     const int64_t units = units_of(p), from = units * part / p->parts,
@@ -283,159 +279,3 @@ static void run_part(const km_args *args, int phase, int part)
         }
     }
 }
-
-static void run(const km_args *args)
-{
-    const plan *p = args->plan;
-    for (int part = 0; part < p->parts; part++)
-        run_part(args, 0, part);
-}
-
-/* ---- native layouts ---- */
-
-static km_conv_filters filters_of(const plan *p)
-{
-    const km_conv_shape *s = &p->shape;
-    const int64_t taps = s->h.kernel * s->w.kernel;
-    return (km_conv_filters){&p->h, &p->w, s->c, s->k, V, taps, s->c * taps, s->w.kernel};
-}
-
-static int64_t native_count(const void *plan_, km_slot slot)
-{
-    const plan *p = plan_;
-    const km_conv_blocked b = blocked_of(p, slot);
-    const km_conv_filters f = filters_of(p);
-    if (slot == KM_GRAD_WEIGHT)
-        return p->shape.groups * km_conv_filters_count(&f);
-    return slot == KM_X || slot == KM_GRAD_Y ? km_conv_blocked_count(&b) : 0;
-}
-
-static void to_native(void *plan_, km_slot slot, const void *plain, void *native)
-{
-    const km_conv_blocked b = blocked_of(plan_, slot);
-    km_conv_to_blocks(&b, plain, native);
-}
-
-static void from_native(void *plan_, km_slot slot, const void *native, void *plain)
-{
-    const plan *p = plan_;
-    const km_conv_shape *s = &p->shape;
-    const km_conv_filters f = filters_of(p);
-    const int64_t size = f.result_step * s->k;
-    if (slot != KM_GRAD_WEIGHT)
-        return;
-    memset(plain, 0, (size_t)(s->groups * size) * sizeof(float)); /* taps that meet no input */
-    for (int64_t g = 0; g < s->groups; g++)
-        km_conv_copy_filters(&f, (float *)plain + g * size,
-                             (float *)native + g * km_conv_filters_count(&f), 1);
-}
-
-/* ---- plan ---- */
-
-static void close(void *plan_)
-{
-    plan *p = plan_;
-    if (!p)
-        return;
-    km_conv_taps_close(&p->h);
-    km_conv_taps_close(&p->w);
-    free(p->offset);
-    free(p->copies);
-    free(p);
-}
-
-static void cut(plan *p)
-{
-    const int64_t read = km_min64(p->h.step, p->h.count) * km_min64(p->w.step, p->w.count) * V;
-    const int64_t pixels = km_min64(PIXELS, FLOATS / (read + TILE_COLUMNS));
-    const int64_t wanted = km_max64(1, pixels / p->w.out);
-    const int64_t blocks = km_ceil_div(p->h.out, km_min64(p->h.out, wanted));
-    p->rows = km_ceil_div(p->h.out, blocks);
-    p->images = blocks > 1 ? 1 : km_max64(1, km_min64(p->shape.n, wanted / p->rows));
-    p->in_place = km_conv_windows_inside(&p->h) && km_conv_windows_inside(&p->w);
-    p->joined = km_conv_windows_joined(&p->w);
-    p->width = p->in_place ? p->w.in : km_conv_windows_reach(&p->w, p->w.out);
-    p->copy = p->in_place ? 0 : km_conv_windows_reach(&p->h, p->rows) * p->width * V;
-}
-
-/* Where balanced tiles begin, and where the last ends; returns what follows. */
-static int64_t *fill_starts(int64_t *to, int64_t count, int64_t most)
-{
-    const int64_t tiles = km_ceil_div(count, most);
-    for (int64_t i = 0; i <= tiles; i++)
-        *to++ = km_conv_tile_start(count, most, i);
-    return to;
-}
-
-static int open_tables(plan *p)
-{
-    const int64_t top = p->in_place ? 0 : p->h.place[0], left = p->in_place ? 0 : p->w.place[0];
-    const int64_t vectors = km_conv_blocks_of(p->shape.k), rows = (p->joined ? p->w.count : 1) * V;
-    p->offset = malloc((size_t)(taps_of(p) + vectors + rows + V + 3) * sizeof *p->offset);
-    if (!p->offset)
-        return -1;
-    for (int64_t i = 0; i < taps_of(p); i++)
-        p->offset[i] =
-            ((p->h.place[i / p->w.count] - top) * p->width + p->w.place[i % p->w.count] - left) * V;
-    p->tile = p->offset + taps_of(p);
-    p->piece = fill_starts(p->tile, vectors, TILE_VECTORS);
-    p->rest = fill_starts(p->piece, rows, TILE_ROWS);
-    fill_starts(p->rest, p->shape.c % V, TILE_ROWS);
-    return 0;
-}
-
-static int open_work(plan *p)
-{
-    const int64_t floats = km_round_up(p->parts * p->images * p->copy + ALIGN, ALIGN);
-    p->copies = aligned_alloc(ALIGN * sizeof(float), (size_t)floats * sizeof(float));
-    return p->copies ? open_tables(p) : -1;
-}
-
-/* Plain tensors fill the vectors with pixels, whatever the channels. */
-static int is_for_plain(const km_conv_shape *c)
-{
-    return c->n == 0 || c->c < V / 2 || c->k * 4 < km_round_up(c->k, V) * 3;
-}
-
-static const char *open(const km_args *args, void **out)
-{
-    const km_conv_shape c = km_conv_shape_of(args->params);
-    if (is_for_plain(&c))
-        return "few channels";
-    plan *p = calloc(1, sizeof *p);
-    int failed = !p;
-    if (p) {
-        p->shape = c;
-        p->parts = km_max64(1, args->threads);
-        failed = km_conv_taps_open(&p->h, &c.h, -1, 0) || km_conv_taps_open(&p->w, &c.w, -1, 0);
-        if (!failed && taps_of(p)) {
-            cut(p);
-            failed = open_work(p);
-        }
-    }
-    const char *reason = failed ? "out of memory" : taps_of(p) ? NULL : "no tap meets the input";
-    if (reason)
-        close(p);
-    else
-        *out = p;
-    return reason;
-}
-
-static void describe(const void *plan_, km_kernel_info *info)
-{
-    const plan *p = plan_;
-    strcpy(info->impl, "direct, blocked channels");
-    info->workspace_bytes = p->parts * p->images * p->copy * (int64_t)sizeof *p->copies;
-}
-
-const km_kernel km_conv_native_weights[] = {{.op = "conv2d",
-                                             .pass = "backward_weights",
-                                             .open = open,
-                                             .run = run,
-                                             .close = close,
-                                             .describe = describe,
-                                             .run_part = run_part,
-                                             .native_count = native_count,
-                                             .to_native = to_native,
-                                             .from_native = from_native},
-                                            {0}};

@@ -12,7 +12,7 @@
 KM_INLINE void km_tile_step(vf *sum, const float *a, int step, const float *b, int64_t next,
                             int vectors, int rows)
 {
-    enum { FROM = 2 * TILE_FROM };
+    enum { FROM = TILE_FROM > 0 ? 5 : 0 };
     vf bv[4];
 #pragma GCC unroll 4
     for (int v = 0; v < vectors; v++)
