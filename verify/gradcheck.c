@@ -27,7 +27,8 @@ typedef struct check {
     const double *cotangent; /* NULL: 1, of a pass that starts from its own y */
     km_args probe; /* forward with other tensors for all that it writes: what it saved once stays */
     double tolerance, step; /* cbrt of machine epsilon */
-    double cost;            /* flops of a forward pass */
+    double rounding; /* of a result, relative: of a sum of as many terms as there are inputs */
+    double cost;     /* flops of a forward pass */
     uint64_t seed;
     km_gradcheck *result;
 } check;
@@ -178,20 +179,19 @@ static void forward_into(const check *k, double *y)
     k->subject.forward(&args);
 }
 
-/* sum c_i (y+_i - y-_i): differences first, so that untouched elements cancel exactly. `noise`: what roundings of the
- * others may make of it. */
+/* sum c_i (y+_i - y-_i): differences first, so that untouched elements cancel exactly. `noise`: what rounding may make of
+ * it; a change of less than an ulp leaves no trace. */
 static double difference(const check *k, double *noise)
 {
     const double *c = k->cotangent;
-    double sum = 0, size = 0;
+    double sum = 0;
+    *noise = 0;
     for (int64_t i = 0; i < k->forward.slot[KM_Y].count; i++) {
-        if (k->y_plus[i] == k->y_minus[i])
-            continue;
-        const double weight = c ? c[i] : 1;
-        sum += weight * (k->y_plus[i] - k->y_minus[i]);
-        size += fabs(weight) * fmax(fabs(k->y_plus[i]), fabs(k->y_minus[i]));
+        const double plus = k->y_plus[i], minus = k->y_minus[i], weight = c ? c[i] : 1;
+        sum += plus == minus ? 0 : weight * (plus - minus);
+        *noise += (plus == minus ? DBL_EPSILON : k->rounding) * fabs(weight) *
+                  fmax(fabs(plus), fabs(minus));
     }
-    *noise = 4 * DBL_EPSILON * size;
     return sum;
 }
 
@@ -217,7 +217,8 @@ static slope numeric_at(const check *k, double *x, double h)
 static double relative(double a, slope n, double largest)
 {
     const double scale = fabs(a) + fabs(n.value) + 1e-3 * largest, error = fabs(a - n.value);
-    return error <= n.noise && isfinite(n.noise) ? 0 : (error - n.noise) / scale;
+    const double noise = isfinite(n.noise) ? n.noise : 0;
+    return error <= noise ? 0 : (error - noise) / scale;
 }
 
 /* The best of three steps: one may straddle a region where the others are right. */
@@ -362,6 +363,7 @@ int km_gradcheck_subject_run(const km_op *op, const km_pass *pass, const km_case
         .op = op, .subject = *subject, .step = cbrt(DBL_EPSILON), .seed = seed, .result = result};
     k.cost = km_pass_flops(op, forward, c);
     k.tolerance = smooth ? full_tolerance : kinked_tolerance;
+    k.rounding = DBL_EPSILON * (4 + 2 * sqrt((double)km_pass_elements(op, forward, c)));
     *result = (km_gradcheck){0};
     km_args_shape(op, forward, c, &k.forward);
     km_args_shape(op, pass, c, &k.backward);
